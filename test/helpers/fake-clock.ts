@@ -1,0 +1,50 @@
+/** A clock that stands still until a test moves it; timers fire in order as it passes them. */
+
+interface Timer {
+  readonly at: number;
+  readonly fn: () => void;
+}
+
+export class FakeClock {
+  #now: number;
+  #bias: number;
+  #timers: Timer[] = [];
+
+  constructor(monotonicMs = 1_000_000, wallMs = Date.UTC(2026, 0, 15, 16, 0)) {
+    this.#now = monotonicMs;
+    this.#bias = wallMs - monotonicMs;
+  }
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  wall(): number {
+    return this.#now + this.#bias;
+  }
+
+  after(ms: number, fn: () => void): () => void {
+    const timer = { at: this.#now + Math.max(0, ms), fn };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((t) => t !== timer);
+    };
+  }
+
+  /** Moves time on, firing every timer that falls due, each at its own moment. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const due = this.#timers.filter((t) => t.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.#timers = this.#timers.filter((t) => t !== due);
+      this.#now = Math.max(this.#now, due.at);
+      due.fn();
+    }
+    this.#now = end;
+  }
+
+  get pendingTimers(): number {
+    return this.#timers.length;
+  }
+}
