@@ -148,6 +148,8 @@ export type ToSession =
       readonly type: 'process.stopped';
       readonly identity: ProcessIdentity;
       readonly endedAwakeMs: number | null;
+      /** Set when the agent closed it: for a limit, a pause, or a parent's command. */
+      readonly by?: 'limit' | 'pause' | 'command';
     }
   | { readonly type: 'scan.unknown' }
   | { readonly type: 'scan.known' }

@@ -1,0 +1,224 @@
+/**
+ * The routing between the actors and the log: a message becomes an event, is appended, and goes on to whom it
+ * concerns. Each message is one transaction. What is decided here is only who is told; minutes and limits belong
+ * to the session actor, processes to the scanner, closing to the executor.
+ */
+import { profileOf } from '../protocol/accounts.ts';
+import type { CloseReport } from '../protocol/commands.ts';
+import type { Config, SourceName } from '../protocol/config.ts';
+import type { EventBody } from '../protocol/events.ts';
+import type {
+  CloseOrder,
+  CloseTask,
+  FromScanner,
+  FromSession,
+  GameProcess,
+  ToSession,
+} from '../protocol/messages.ts';
+import type { Store, ToldProcess } from '../protocol/ports.ts';
+import { type AgentClock, isoTime } from './agent-clock.ts';
+import { startedEvent, stoppedEvent } from './process-events.ts';
+import { ToldProcesses } from './told-processes.ts';
+
+/** A scan may fail this often in a row before the agent calls itself degraded. */
+const FAILED_SCANS_DEGRADE = 3;
+
+export interface RouterOptions {
+  readonly store: Store;
+  readonly clock: AgentClock;
+  readonly config: () => Config;
+  readonly postToSession: (message: ToSession) => void;
+  readonly close: (task: CloseTask) => Promise<CloseReport>;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+export interface Router {
+  fromScanner(message: FromScanner): void;
+  fromSession(message: FromSession): void;
+  /** Tells a fresh session actor all that runs. */
+  greetSession(): void;
+  /** Closes a child's games for a command; settles with one report for each process. */
+  closeGames(child: string, game: string | undefined): Promise<readonly CloseReport[]>;
+  /** What detection is like now: the source in use, and why it is degraded if it is. */
+  detection(): { readonly source: SourceName | null; readonly trouble: string | null };
+  /** Appends events of the agent's own. */
+  tell(...events: EventBody[]): void;
+}
+
+export function createRouter(options: RouterOptions): Router {
+  const { store, clock, config } = options;
+  const told = new ToldProcesses(store.told);
+  let source: SourceName | null = null;
+  let trouble: string | null = null;
+  /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
+  let scanned = false;
+
+  const atWall = (awakeMs: number) => isoTime(clock.wall() - (clock.monotonic() - awakeMs));
+
+  function newlyTold(process: GameProcess, found: boolean): ToldProcess {
+    const child = profileOf(config().profiles, process.user);
+    return { process, child, startedAt: atWall(process.startedAwakeMs), found, closing: null };
+  }
+
+  function started(process: GameProcess, found: boolean): void {
+    const row = told.get(process) ?? newlyTold(process, found);
+    if (!told.get(process)) {
+      store.commit(() => {
+        store.log.append([startedEvent(row, config().games)]);
+        told.put(row);
+      });
+    }
+    options.postToSession({ type: 'process.started', process, child: row.child, found });
+  }
+
+  function stopped(message: Extract<FromScanner, { type: 'process.stopped' }>): void {
+    const { identity, endedAwakeMs } = message;
+    const row = told.get(identity);
+    if (!row) return;
+    store.commit(() => {
+      store.log.append([stoppedEvent(row, endedAwakeMs === null ? null : atWall(endedAwakeMs), config().games)]);
+      told.remove(identity);
+    });
+    const by = row.closing ? { by: row.closing } : {};
+    options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...by });
+  }
+
+  /** A scanner that just started says all that runs: what differs from what was told is told now. */
+  function reconcile(running: readonly GameProcess[]): void {
+    const fresh = running.filter((process) => !told.get(process)).map((process) => newlyTold(process, true));
+    const present = new Set(running.map((p) => `${p.pid} ${p.startKey}`));
+    const gone = told.all().filter((row) => !present.has(`${row.process.pid} ${row.process.startKey}`));
+    store.commit(() => {
+      const games = config().games;
+      store.log.append([
+        ...gone.map((row) => stoppedEvent(row, null, games)),
+        ...fresh.map((row) => startedEvent(row, games)),
+      ]);
+      for (const row of gone) told.remove(row.process);
+      for (const row of fresh) told.put(row);
+    });
+    scanned = true;
+    greetSession();
+  }
+
+  function greetSession(): void {
+    if (!scanned) return;
+    const processes = told.all().map(({ process, child }) => ({ process, child }));
+    options.postToSession({ type: 'processes.snapshot', processes });
+  }
+
+  function scanFailed(reason: string, failures: number): void {
+    options.log.warn({ reason, failures }, 'a scan of the processes failed');
+    if (failures === 1) options.postToSession({ type: 'scan.unknown' });
+    if (failures < FAILED_SCANS_DEGRADE || trouble) return;
+    trouble = `${failures} scans of the processes failed in a row: ${reason}`;
+    tell(agentEvent('agent_degraded', trouble, { part: 'scanner', failures }));
+  }
+
+  function scanWorks(): void {
+    options.postToSession({ type: 'scan.known' });
+    if (!trouble) return;
+    trouble = null;
+    tell(agentEvent('agent_recovered', 'The processes can be seen again.', { part: 'scanner' }));
+  }
+
+  function sourceChanged(next: SourceName, reason: string): void {
+    const before = source;
+    source = next;
+    options.log.info({ source: next, before, reason }, 'detection changed its source');
+    if (before === null) return;
+    const better = next === 'proc-events' || next === 'toolhelp';
+    tell(
+      agentEvent(better ? 'agent_recovered' : 'agent_degraded', `Detection went from ${before} to ${next}: ${reason}`, {
+        part: 'scanner',
+        source: next,
+      }),
+    );
+  }
+
+  function fromSession(message: FromSession): void {
+    clock.setBias(message.trustedBiasMs);
+    store.commit(() => {
+      store.log.append(message.events);
+      store.ledger.apply(message.ledger);
+      if (message.command) {
+        const { commandId, result } = message.command;
+        const record = store.commands.get(commandId);
+        if (record && !record.answer) {
+          const { command } = record.command;
+          store.commands.finish(commandId, { status: 'success', command, command_id: commandId, duplicate: false, result });
+        }
+      }
+    });
+    for (const order of message.closes) void carryOut(order);
+  }
+
+  async function carryOut(order: CloseOrder): Promise<void> {
+    const rows = order.targets.flatMap((target) => told.get(target) ?? []);
+    options.log.info({ child: order.child, game: order.game, why: order.why.sentence }, 'closing a game');
+    const reports = await closeAll(rows, order.cause === 'pause' ? 'pause' : 'limit');
+    options.postToSession({ type: 'close.report', ticket: order.ticket, reports });
+  }
+
+  async function closeAll(rows: readonly ToldProcess[], how: ToldProcess['closing']): Promise<CloseReport[]> {
+    const waitMs = config().enforcement.close_wait_seconds * 1_000;
+    store.commit(() => {
+      for (const row of rows) if (!row.closing) told.markClosing(row.process, how);
+    });
+    return Promise.all(
+      rows.map(async ({ process: target }) => {
+        const { pid, startKey, name, path, command } = target;
+        const report = await options.close({ target: { pid, startKey, name, path, command }, waitMs, ownPids: [process.pid] });
+        if (report.outcome === 'denied' || report.outcome === 'failed') told.markClosing(target, null);
+        return report;
+      }),
+    );
+  }
+
+  function tell(...events: EventBody[]): void {
+    store.log.append(events);
+  }
+
+  return {
+    fromScanner(message) {
+      switch (message.type) {
+        case 'process.started':
+          return started(message.process, message.found);
+        case 'process.stopped':
+          return stopped(message);
+        case 'processes.snapshot':
+          source = message.source;
+          return reconcile(message.processes);
+        case 'scan.unknown':
+          return scanFailed(message.reason, message.failures);
+        case 'scan.known':
+          return scanWorks();
+        case 'source.changed':
+          return sourceChanged(message.source, message.reason);
+        default:
+          return assertNever(message);
+      }
+    },
+    fromSession,
+    greetSession,
+    closeGames(child, game) {
+      const rows = told.all().filter((row) => row.child === child && (!game || row.process.game === game));
+      return closeAll(rows, 'command');
+    },
+    detection: () => ({ source, trouble }),
+    tell,
+  };
+}
+
+/** An `agent_event`: one sentence for a person, and numbers. */
+export function agentEvent(
+  event_type: Extract<EventBody, { type: 'agent_event' }>['event_type'],
+  message: string,
+  numbers: Readonly<Record<string, unknown>> = {},
+): EventBody {
+  return { type: 'agent_event', event_type, data: { message, ...numbers } };
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected message ${JSON.stringify(value)}`);
+}

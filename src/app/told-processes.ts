@@ -1,0 +1,45 @@
+/**
+ * The game processes whose start was told and whose stop was not: a map in memory over the store's table, so that
+ * a restart of the scanner or of the agent tells nothing twice and loses no stop (contract E1). Writes join the
+ * caller's commit.
+ */
+import type { ProcessIdentity } from '../protocol/messages.ts';
+import type { ToldProcess, ToldStore } from '../protocol/ports.ts';
+
+export class ToldProcesses {
+  readonly #rows = new Map<string, ToldProcess>();
+  readonly #store: ToldStore;
+
+  constructor(store: ToldStore) {
+    this.#store = store;
+    for (const row of store.all()) this.#rows.set(key(row.process), row);
+  }
+
+  get(identity: ProcessIdentity): ToldProcess | undefined {
+    return this.#rows.get(key(identity));
+  }
+
+  all(): ToldProcess[] {
+    return [...this.#rows.values()];
+  }
+
+  put(row: ToldProcess): void {
+    this.#rows.set(key(row.process), row);
+    this.#store.put(row);
+  }
+
+  remove(identity: ProcessIdentity): void {
+    this.#rows.delete(key(identity));
+    this.#store.remove(identity.pid, identity.startKey);
+  }
+
+  /** Notes how the coming stop is to be told; null when the close failed after all. */
+  markClosing(identity: ProcessIdentity, closing: ToldProcess['closing']): void {
+    const row = this.get(identity);
+    if (row && row.closing !== closing) this.put({ ...row, closing });
+  }
+}
+
+function key(identity: ProcessIdentity): string {
+  return `${identity.pid} ${identity.startKey}`;
+}

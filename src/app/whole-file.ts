@@ -1,0 +1,38 @@
+/**
+ * Writes a small file whole or not at all: a new file beside it, every byte out, fsync, size checked, renamed,
+ * and the directory synced. A full disk never leaves a truncated file in the place of a good one.
+ */
+import { closeSync, fchmodSync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Replaces `path` by `text` with this mode. Throws what the system says; the old file then stands as it was. */
+export function writeWholeFile(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  rmSync(temporary, { force: true });
+  const bytes = Buffer.from(text);
+  const fd = openSync(temporary, 'wx', mode);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    if (process.platform !== 'win32') fchmodSync(fd, mode);
+    fsyncSync(fd);
+    if (fstatSync(fd).size !== bytes.length) throw new Error(`${path} could not be written whole`);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+  syncDirectory(dirname(path));
+}
+
+/** Makes a rename durable; Windows has no such call and needs none. */
+function syncDirectory(dir: string): void {
+  if (process.platform === 'win32') return;
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
