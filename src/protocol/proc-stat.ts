@@ -1,0 +1,59 @@
+/**
+ * What Linux says of a process, as text: /proc/PID/stat, /proc/PID/cmdline and the link /proc/PID/exe. Each actor
+ * reads the files itself; this is the one place that understands them, so that both mean the same process. Pure.
+ */
+
+export interface ProcStat {
+  readonly pid: number;
+  /** The kernel's name of the program, cut to 15 characters. */
+  readonly comm: string;
+  readonly state: string;
+  readonly ppid: number;
+  readonly threads: number;
+  /** Clock ticks from the boot to the start: field 22. */
+  readonly startTicks: string;
+}
+
+/** null: not the text of a process (a file read while the process went can be empty). */
+export function parseProcStat(text: string): ProcStat | null {
+  // The name may hold spaces and parentheses: the last ")" ends it.
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  const rest = text.slice(close + 2).split(' ');
+  const [state, ppid] = rest;
+  const threads = rest[17];
+  const startTicks = rest[19];
+  if (open < 1 || close < open || !state || !ppid || !threads || !startTicks) return null;
+  return {
+    pid: Number.parseInt(text, 10),
+    comm: text.slice(open + 1, close),
+    state,
+    ppid: Number(ppid),
+    threads: Number(threads),
+    startTicks,
+  };
+}
+
+/**
+ * Ended and only waiting for its parent to notice. A process whose first thread ended while others run on looks
+ * like a zombie too, but still has them.
+ */
+export function isGone(stat: ProcStat): boolean {
+  return stat.state === 'X' || stat.state === 'x' || (stat.state === 'Z' && stat.threads <= 1);
+}
+
+/** The `startKey` of a process on Linux: which boot (from /proc/sys/kernel/random/boot_id), and when in it. */
+export function linuxStartKey(bootId: string, startTicks: string): string {
+  return `${bootId.slice(0, 8)}:${startTicks}`;
+}
+
+/** The link /proc/PID/exe without the mark that the kernel adds once the file is unlinked. */
+export function executablePath(link: string): string {
+  return link.replace(/ \(deleted\)$/, '');
+}
+
+/** /proc/PID/cmdline as its arguments; empty for a kernel thread and for a process that is ending. */
+export function commandArguments(cmdline: string): string[] {
+  const text = cmdline.replace(/\0+$/, '');
+  return text === '' ? [] : text.split('\0');
+}
