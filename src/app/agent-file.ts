@@ -37,7 +37,9 @@ export function readAgentFile(dataDir: string): AgentFile | null {
 }
 
 function isAgentFile(value: unknown): value is AgentFile {
-  return typeof value === 'object' && value !== null && 'pid' in value && 'port' in value && 'token_file' in value;
+  return (
+    typeof value === 'object' && value !== null && 'pid' in value && 'port' in value && 'token_file' in value
+  );
 }
 
 /** Whether a process with this pid exists (it may belong to somebody else). */

@@ -20,7 +20,9 @@ interface Surroundings {
 export function defaultDataDir(s: Surroundings = surroundings()): string {
   if (s.platform === 'win32') return join(s.env.ProgramData ?? 'C:\\ProgramData', 'Playwarden');
   if (s.platform === 'darwin') {
-    return s.root ? '/Library/Application Support/Playwarden' : join(s.home, 'Library/Application Support/Playwarden');
+    return s.root
+      ? '/Library/Application Support/Playwarden'
+      : join(s.home, 'Library/Application Support/Playwarden');
   }
   if (s.root) return '/var/lib/playwarden';
   return join(s.env.XDG_STATE_HOME || join(s.home, '.local/state'), 'playwarden');
@@ -54,7 +56,10 @@ export async function prepareDataDir(path: string): Promise<string> {
   const stat = lstatSync(dir);
   const uid = process.getuid?.();
   if (!stat.isDirectory()) {
-    throw new UserError(EXIT.config, `${dir} is not a directory of its own (a link?): name another with --data-dir.`);
+    throw new UserError(
+      EXIT.config,
+      `${dir} is not a directory of its own (a link?): name another with --data-dir.`,
+    );
   }
   if (stat.uid !== uid) {
     throw new UserError(
@@ -76,7 +81,10 @@ async function restrictOnWindows(dir: string): Promise<void> {
   const grants = ['*S-1-5-18:(OI)(CI)F', '*S-1-5-32-544:(OI)(CI)F', '*S-1-5-32-545:(X)'];
   const own = `${userInfo().username}:(OI)(CI)F`;
   await promisify(execFile)('icacls', [dir, '/inheritance:r', '/grant:r', ...grants, own]).catch(() => {
-    throw new UserError(EXIT.config, `The rights of ${dir} cannot be set with icacls: run as an administrator once.`);
+    throw new UserError(
+      EXIT.config,
+      `The rights of ${dir} cannot be set with icacls: run as an administrator once.`,
+    );
   });
 }
 

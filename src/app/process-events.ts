@@ -17,7 +17,11 @@ export function startedEvent(told: ToldProcess, games: Config['games']): EventBo
   const data = { process_info, child_profile: child };
   return process.game === ROBLOX
     ? { type: 'roblox_event', event_type: 'roblox_started', data }
-    : { type: 'game_event', event_type: 'game_started', data: { game: gameRef(process.game, games), ...data } };
+    : {
+        type: 'game_event',
+        event_type: 'game_started',
+        data: { game: gameRef(process.game, games), ...data },
+      };
 }
 
 /**

@@ -76,7 +76,9 @@ export function createRouter(options: RouterOptions): Router {
     const row = told.get(identity);
     if (!row) return;
     store.commit(() => {
-      store.log.append([stoppedEvent(row, endedAwakeMs === null ? null : atWall(endedAwakeMs), config().games)]);
+      store.log.append([
+        stoppedEvent(row, endedAwakeMs === null ? null : atWall(endedAwakeMs), config().games),
+      ]);
       told.remove(identity);
     });
     const by = row.closing ? { by: row.closing } : {};
@@ -129,10 +131,14 @@ export function createRouter(options: RouterOptions): Router {
     if (before === null) return;
     const better = next === 'proc-events' || next === 'toolhelp';
     tell(
-      agentEvent(better ? 'agent_recovered' : 'agent_degraded', `Detection went from ${before} to ${next}: ${reason}`, {
-        part: 'scanner',
-        source: next,
-      }),
+      agentEvent(
+        better ? 'agent_recovered' : 'agent_degraded',
+        `Detection went from ${before} to ${next}: ${reason}`,
+        {
+          part: 'scanner',
+          source: next,
+        },
+      ),
     );
   }
 
@@ -146,7 +152,13 @@ export function createRouter(options: RouterOptions): Router {
         const record = store.commands.get(commandId);
         if (record && !record.answer) {
           const { command } = record.command;
-          store.commands.finish(commandId, { status: 'success', command, command_id: commandId, duplicate: false, result });
+          store.commands.finish(commandId, {
+            status: 'success',
+            command,
+            command_id: commandId,
+            duplicate: false,
+            result,
+          });
         }
       }
     });
@@ -168,7 +180,11 @@ export function createRouter(options: RouterOptions): Router {
     return Promise.all(
       rows.map(async ({ process: target }) => {
         const { pid, startKey, name, path, command } = target;
-        const report = await options.close({ target: { pid, startKey, name, path, command }, waitMs, ownPids: [process.pid] });
+        const report = await options.close({
+          target: { pid, startKey, name, path, command },
+          waitMs,
+          ownPids: [process.pid],
+        });
         if (report.outcome === 'denied' || report.outcome === 'failed') told.markClosing(target, null);
         return report;
       }),

@@ -19,7 +19,10 @@ export function askDelayMs(asks: number): number {
   return Math.min(FIRST_ASK_MS * 2 ** (asks - 1), LONGEST_ASK_MS);
 }
 
-export function createSyncDesk(store: Pick<Store, 'sync' | 'ledger' | 'log' | 'commit'>, clock: Clock): SyncDesk {
+export function createSyncDesk(
+  store: Pick<Store, 'sync' | 'ledger' | 'log' | 'commit'>,
+  clock: Clock,
+): SyncDesk {
   const timers = new Map<string, () => void>();
   for (const state of store.sync.due()) schedule(state);
 
@@ -56,7 +59,12 @@ export function createSyncDesk(store: Pick<Store, 'sync' | 'ledger' | 'log' | 'c
         const detail = `The session "${session_id}" is still running: confirm it after its session_ended.`;
         return { ok: false, problem: problem('session-running', detail) };
       }
-      const before = store.sync.state(session_id) ?? { sessionId: session_id, confirmed: false, asks: 0, askAtMs: null };
+      const before = store.sync.state(session_id) ?? {
+        sessionId: session_id,
+        confirmed: false,
+        asks: 0,
+        askAtMs: null,
+      };
       if (before.confirmed) return { ok: true, value: { session_id, confirmed: true, already: true } };
       const asks = before.asks + (success ? 0 : 1);
       const after = {

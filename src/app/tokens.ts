@@ -30,7 +30,10 @@ export function loadTokens(dataDir: string): Tokens {
   const files = tokenFiles(dataDir);
   const tokens = { view: load(files.view, 'view'), control: load(files.control, 'control') };
   if (tokens.view === tokens.control) {
-    throw new UserError(EXIT.config, `${files.view} and ${files.control} hold the same token: delete both and start again.`);
+    throw new UserError(
+      EXIT.config,
+      `${files.view} and ${files.control} hold the same token: delete both and start again.`,
+    );
   }
   return tokens;
 }
@@ -44,15 +47,22 @@ export function rotateTokens(dataDir: string): void {
 function load(file: string, kind: Kind): string {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (!stat) return write(file, kind);
-  if (!stat.isFile()) throw new UserError(EXIT.config, `${file} is not a plain file: delete it and start again.`);
+  if (!stat.isFile())
+    throw new UserError(EXIT.config, `${file} is not a plain file: delete it and start again.`);
   if (process.platform !== 'win32') {
     if (stat.uid !== process.getuid?.()) {
-      throw new UserError(EXIT.config, `${file} belongs to another account (uid ${stat.uid}): delete it and start again.`);
+      throw new UserError(
+        EXIT.config,
+        `${file} belongs to another account (uid ${stat.uid}): delete it and start again.`,
+      );
     }
     const mode = MODES[kind];
     if (stat.mode & 0o777 & ~mode) {
       const right = mode.toString(8);
-      throw new UserError(EXIT.config, `Others have too many rights on ${file}: run "chmod ${right} ${file}".`);
+      throw new UserError(
+        EXIT.config,
+        `Others have too many rights on ${file}: run "chmod ${right} ${file}".`,
+      );
     }
   }
   const token = readFileSync(file, 'utf8').trim();

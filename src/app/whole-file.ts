@@ -2,7 +2,16 @@
  * Writes a small file whole or not at all: a new file beside it, every byte out, fsync, size checked, renamed,
  * and the directory synced. A full disk never leaves a truncated file in the place of a good one.
  */
-import { closeSync, fchmodSync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Replaces `path` by `text` with this mode. Throws what the system says; the old file then stands as it was. */

@@ -32,6 +32,17 @@ export interface GameProcess extends ProcessIdentity {
 
 export type ScannerConfig = Pick<Config, 'games' | 'detection'>;
 
+export interface ScannerInit {
+  readonly config: ScannerConfig;
+  /** Identifies this boot of the machine: a part of every `startKey`, so that identities survive a restart of the agent. */
+  readonly bootId: string;
+  /**
+   * One shared cell: the descriptor on which the thread blocks in a read, or -1. Whoever ends the thread from
+   * outside calls `wakeScanner` first and `releaseScanner` afterwards (src/actors/scanner/wake.ts).
+   */
+  readonly wakeFd?: Int32Array;
+}
+
 export interface ScannerStats {
   readonly source: SourceName;
   readonly tracked: number;
@@ -61,6 +72,8 @@ export type FromScanner =
       readonly endedAwakeMs: number | null;
       readonly how: 'exit' | 'exec' | 'gone';
     }
+  /** The same process of the same game under another path or command line (an exec into itself, a title set): nothing to tell, closing needs it. */
+  | { readonly type: 'process.changed'; readonly process: GameProcess }
   /** A scan failed: nothing is known, nothing has stopped (contract E3). */
   | { readonly type: 'scan.unknown'; readonly reason: string; readonly failures: number }
   | { readonly type: 'scan.known' }

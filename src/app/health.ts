@@ -1,0 +1,38 @@
+/**
+ * Whether the agent does its work, and why not (contract section 4, `health`). The age of an actor's last real work
+ * decides, not its heartbeat's: a reporter can live while the limit loop is dead. Pure.
+ */
+import type { StoreHealth } from '../protocol/ports.ts';
+
+/** A tick may be this late before the agent calls itself degraded, ms. */
+const TICK_LATE_MS = 4_000;
+
+export interface ActorHealth {
+  readonly state: string;
+  readonly restarts: number;
+  readonly last_beat_ms_ago: number | null;
+  readonly last_work_ms_ago: number | null;
+  /** How long its next piece of work is overdue; null: nothing is due. */
+  readonly overdue_ms: number | null;
+}
+
+export interface HealthInputs {
+  readonly actors: Readonly<Record<string, ActorHealth>>;
+  readonly store: StoreHealth;
+  /** Why detection is in doubt, or null. */
+  readonly detection: string | null;
+}
+
+/** One sentence for each thing that does not work; empty when all is well. */
+export function healthReasons({ actors, store, detection }: HealthInputs): string[] {
+  const reasons = Object.entries(actors).flatMap(([id, actor]) => {
+    if (actor.state !== 'running') return [`The ${id} is ${actor.state}.`];
+    if (actor.overdue_ms !== null && actor.overdue_ms > TICK_LATE_MS) {
+      return [`The ${id} has done no work for ${Math.round((actor.last_work_ms_ago ?? 0) / 1_000)} s.`];
+    }
+    return [];
+  });
+  if (!store.ok) reasons.push(store.reason ?? 'The database does not take writes.');
+  if (detection) reasons.push(detection);
+  return reasons;
+}
