@@ -1,0 +1,171 @@
+/**
+ * The agent's HTTP routes as functions: one request each, its answer or an `AgentError`. Knows nothing of
+ * transports, retries or positions.
+ */
+import type { CommandAnswer } from '../protocol/commands.ts';
+import type { DeliveredEvent } from '../protocol/events.ts';
+import type { Gap, Position } from '../protocol/position.ts';
+import type { ProblemBody } from '../protocol/problems.ts';
+import type { Fetch, ResolveEndpoint } from './ports.ts';
+
+/** The agent answered and said no, or what answered is not an agent. */
+export class AgentError extends Error {
+  readonly status: number;
+  /** The agent's own words; null when the answer was not problem+json. */
+  readonly problem: ProblemBody | null;
+
+  constructor(status: number, problem: ProblemBody | null) {
+    super(problem?.detail ?? `the agent answered ${status}`);
+    this.name = 'AgentError';
+    this.status = status;
+    this.problem = problem;
+  }
+
+  /** `urn:playwarden:problem:<slug>` → the slug. */
+  get slug(): string | null {
+    return this.problem?.type.split(':').at(-1) ?? null;
+  }
+}
+
+/** A command as contract section 7 has it, or one that a parent's phone signed. */
+export type CommandRequest =
+  | {
+      readonly command: string;
+      readonly child_profile?: string;
+      readonly parameters?: Readonly<Record<string, unknown>>;
+      readonly command_id?: string;
+      readonly expires_at?: string;
+    }
+  | { readonly jws: string };
+
+export interface ConnectAnswer {
+  readonly client_id: string;
+  readonly agent_id: string;
+  readonly poll_interval_seconds: number;
+  readonly acked_epoch: string | null;
+  readonly acked_offset: number;
+}
+
+export interface PollAnswer {
+  readonly events: readonly DeliveredEvent[];
+  readonly epoch: string;
+  readonly next_after: number;
+  readonly has_more: boolean;
+  readonly gap: Gap | null;
+}
+
+/** GET /desktop/status; `agent` and `children` as the contract's table has them. */
+export interface AgentStatus {
+  readonly connected: boolean;
+  readonly queued_events: number;
+  readonly epoch: string;
+  readonly last_offset: number;
+  readonly agent_id: string;
+  readonly agent: Readonly<Record<string, unknown>>;
+  readonly children: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+export interface ConfirmAnswer {
+  readonly session_id: string;
+  readonly confirmed: boolean;
+  readonly already: boolean;
+}
+
+export interface UsageDay {
+  readonly day: string;
+  readonly used_minutes: number;
+  readonly limit_minutes: number | null;
+  readonly games: unknown;
+  readonly sessions: unknown;
+}
+
+interface Request {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: unknown;
+  readonly signal: AbortSignal;
+}
+
+export class AgentApi {
+  readonly #fetch: Fetch;
+  readonly #resolve: ResolveEndpoint;
+  readonly #clientId: string;
+
+  constructor(fetch: Fetch, resolve: ResolveEndpoint, clientId: string) {
+    this.#fetch = fetch;
+    this.#resolve = resolve;
+    this.#clientId = clientId;
+  }
+
+  connect(signal: AbortSignal, clientVersion?: string): Promise<ConnectAnswer> {
+    const body = { client_id: this.#clientId, client_version: clientVersion };
+    return this.#ask<ConnectAnswer>({ method: 'POST', path: '/desktop/connect', body, signal });
+  }
+
+  /** `waitSeconds` holds the answer until there is something to return. */
+  poll(after: Position, limit: number, waitSeconds: number, signal: AbortSignal): Promise<PollAnswer> {
+    const query = {
+      client_id: this.#clientId,
+      after: after.offset,
+      epoch: after.epoch,
+      limit,
+      wait: waitSeconds || undefined,
+    };
+    return this.#ask<PollAnswer>({ method: 'GET', path: '/desktop/events/poll', query, signal });
+  }
+
+  status(signal: AbortSignal): Promise<AgentStatus> {
+    const query = { client_id: this.#clientId };
+    return this.#ask<AgentStatus>({ method: 'GET', path: '/desktop/status', query, signal });
+  }
+
+  usage(
+    query: { readonly child?: string; readonly from?: string; readonly to?: string },
+    signal: AbortSignal,
+  ): Promise<{ readonly days: readonly UsageDay[] }> {
+    return this.#ask({ method: 'GET', path: '/desktop/usage', query, signal });
+  }
+
+  confirm(sessionId: string, success: boolean, signal: AbortSignal): Promise<ConfirmAnswer> {
+    const body = { session_id: sessionId, success };
+    return this.#ask<ConfirmAnswer>({ method: 'POST', path: '/sync/confirm', body, signal });
+  }
+
+  command(body: CommandRequest, signal: AbortSignal): Promise<CommandAnswer> {
+    return this.#ask<CommandAnswer>({ method: 'POST', path: '/desktop/command', body, signal });
+  }
+
+  async #ask<T>(request: Request): Promise<T> {
+    const { url, token } = await this.#resolve();
+    const query = Object.entries(request.query ?? {})
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${key}=${encodeURIComponent(String(value))}`)
+      .join('&');
+    const answer = await this.#fetch(`${url}${request.path}${query && `?${query}`}`, {
+      method: request.method,
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
+      },
+      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+      signal: request.signal,
+    });
+    const body = parse(await answer.text());
+    if (answer.status !== 200 || body === null) throw new AgentError(answer.status, problemOf(body));
+    return body as T;
+  }
+}
+
+function parse(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function problemOf(body: object | null): ProblemBody | null {
+  return body && 'type' in body && 'detail' in body ? (body as ProblemBody) : null;
+}

@@ -1,0 +1,354 @@
+/**
+ * A connection to the agent: one stream of events over whichever transport works, in order, each once, from where
+ * the program's stored position stands. Wires the pure parts (link.ts, inbox.ts, marks.ts) to the two links; all
+ * that touches the platform is injected, so that it runs in a browser as it does in Node.
+ */
+import type { CommandAnswer } from '../protocol/commands.ts';
+import type { DeliveredEvent } from '../protocol/events.ts';
+import type { WelcomeFrame } from '../protocol/frames.ts';
+import type { Gap, Position } from '../protocol/position.ts';
+import {
+  AgentApi,
+  AgentError,
+  type AgentStatus,
+  type CommandRequest,
+  type ConfirmAnswer,
+  type UsageDay,
+} from './agent-api.ts';
+import { Inbox, type Item } from './inbox.ts';
+import { closeVerdict, INITIAL_LINK, type LinkEffect, type LinkInput, type LinkState, step } from './link.ts';
+import { type PollFailure, type PollLink, startPollLink } from './poll-link.ts';
+import type { ClientOptions, ConnectionState, Endpoint, Platform, ReceivedEvent } from './ports.ts';
+import { PositionKeeper } from './position-keeper.ts';
+import { type SocketEnd, type SocketLink, startSocketLink } from './socket-link.ts';
+
+/** A request that is not answered by then fails, ms. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** How often a command whose answer was lost is sent again; its `command_id` keeps it from being done twice. */
+const COMMAND_ATTEMPTS = 3;
+const COMMAND_PAUSE_MS = 500;
+const TOKEN_ROTATED = 4501;
+
+/** The agent told this client to stop coming back (contract W6, 4500 to 4999). */
+export class StoppedError extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'StoppedError';
+  }
+}
+
+export class Connection implements AsyncIterable<ReceivedEvent> {
+  readonly #platform: Platform;
+  readonly #options: ClientOptions;
+  readonly #api: AgentApi;
+  readonly #inbox: Inbox;
+  readonly #keeper: PositionKeeper;
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #timers = new Map<'socket' | 'poll', () => void>();
+  #link: LinkState = INITIAL_LINK;
+  #state: ConnectionState = { status: 'connecting', transport: null, reason: null };
+  #socket: SocketLink | null = null;
+  #poll: PollLink | null = null;
+  /** Counts the attempts to open a socket: an endpoint that was resolved for an earlier one is not used. */
+  #attempt = 0;
+  #error: StoppedError | null = null;
+
+  private constructor(platform: Platform, options: ClientOptions, positions: readonly Position[]) {
+    this.#platform = platform;
+    this.#options = options;
+    this.#api = new AgentApi(platform.fetch, platform.resolve, options.clientId);
+    this.#inbox = new Inbox(positions);
+    this.#keeper = new PositionKeeper(platform.positions, positions);
+  }
+
+  /** Loads the stored position and starts connecting; does not wait for the agent. */
+  static async open(platform: Platform, options: ClientOptions): Promise<Connection> {
+    const connection = new Connection(platform, options, await platform.positions.load());
+    connection.#input({ type: 'start', socket: options.transport !== 'polling' });
+    return connection;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Where the program stands: stored and acknowledged up to here. */
+  get position(): Position | null {
+    return this.#keeper.position;
+  }
+
+  /** Called at each change of `state`; returns its stop. */
+  onState(listener: (state: ConnectionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Events in order, each once. Ends after `close()`, throws StoppedError when the agent said to stop. One loop at a
+   * time: two would share the events.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedEvent, void> {
+    for (;;) {
+      const item = await this.#inbox.next();
+      if (item === null) break;
+      if (item.kind === 'event') yield this.#handOut(item.event);
+      else await this.#tell(item.gap);
+    }
+    if (this.#error) throw this.#error;
+  }
+
+  /**
+   * Stores the position and tells the agent: this event and all before it are done with. Rejects when the position
+   * could not be stored; the event will then come again after a restart.
+   */
+  async ack(event: Pick<DeliveredEvent, 'meta'>): Promise<void> {
+    const { epoch, offset } = event.meta;
+    if (!this.#inbox.received({ epoch, offset })) {
+      throw new RangeError(`event ${epoch}/${offset} was never received`);
+    }
+    await this.#acknowledge(this.#inbox.acknowledge({ epoch, offset }));
+  }
+
+  /**
+   * Carries out a command (contract section 7). A lost answer is asked for again under the same `command_id`.
+   * Rejects with AgentError when the agent refuses; a command that was carried out but failed has `status: 'error'`.
+   */
+  async command(request: CommandRequest): Promise<CommandAnswer> {
+    const body = 'jws' in request ? request : { command_id: globalThis.crypto.randomUUID(), ...request };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#within((signal) => this.#api.command(body, signal));
+      } catch (error) {
+        const answered = error instanceof AgentError && error.status < 500;
+        if (answered || attempt === COMMAND_ATTEMPTS || this.#link.stopped) throw error;
+        await new Promise<void>((resolve) => this.#platform.clock.after(COMMAND_PAUSE_MS, resolve));
+      }
+    }
+  }
+
+  /** Tells whether a session reached Firebase (contract H3). */
+  confirmSync(sessionId: string, success = true): Promise<ConfirmAnswer> {
+    return this.#within((signal) => this.#api.confirm(sessionId, success, signal));
+  }
+
+  status(): Promise<AgentStatus> {
+    return this.#within((signal) => this.#api.status(signal));
+  }
+
+  /** Usage by day; `from` and `to` are days like `2026-11-23`. */
+  async usage(query: { child?: string; from?: string; to?: string } = {}): Promise<readonly UsageDay[]> {
+    return (await this.#within((signal) => this.#api.usage(query, signal))).days;
+  }
+
+  /** Ends it: both transports, the iterator, and what is being stored. The agent keeps what was not acknowledged. */
+  async close(): Promise<void> {
+    this.#input({ type: 'close', reason: 'closed by the program' });
+    await this.#keeper.idle();
+  }
+
+  #handOut(event: DeliveredEvent): ReceivedEvent {
+    // Not enumerable: the event prints, compares and serializes as what was sent.
+    return Object.defineProperty(event, 'ack', { value: () => this.ack(event) }) as ReceivedEvent;
+  }
+
+  async #tell(gap: Gap): Promise<void> {
+    this.#options.onGap?.(gap);
+    const behind = this.#inbox.told(gap);
+    // Not stored: the gap is told again after a restart, which is no loss.
+    if (behind) await this.#acknowledge(behind).catch(() => {});
+  }
+
+  async #acknowledge(position: Position): Promise<void> {
+    await this.#keeper.acknowledge(position);
+    this.#socket?.acknowledge();
+    this.#poll?.acknowledge();
+  }
+
+  #offer(item: Item): boolean {
+    return this.#inbox.offer(item) !== 'full';
+  }
+
+  /** The agent knows nothing of the position we stand at: what it sends from its own cursor on is new to us. */
+  #forgetPosition(known: Position | null): void {
+    const from = this.#keeper.position;
+    if (!from) return;
+    this.#keeper.forget(from.epoch);
+    this.#inbox.forget(from.epoch);
+    const to = known ?? { epoch: from.epoch, offset: 0 };
+    this.#options.onGap?.({ from, to, lost: null, reason: 'the agent does not know this position' });
+  }
+
+  // ── the link machine and its effects ──────────────────────────────────────────────────────────────────────
+
+  #input(input: LinkInput): void {
+    const [next, effects] = step(this.#link, input);
+    this.#link = next;
+    for (const effect of effects) this.#carryOut(effect);
+    if (next.stopped) {
+      for (const cancel of this.#timers.values()) cancel();
+      this.#timers.clear();
+      this.#inbox.close();
+    }
+    this.#publish(stateOf(next));
+  }
+
+  #carryOut(effect: LinkEffect): void {
+    switch (effect.type) {
+      case 'socket.open':
+        this.#cancelTimer('socket');
+        void this.#openSocket();
+        return;
+      case 'socket.stop':
+        this.#attempt++;
+        this.#socket?.stop();
+        this.#socket = null;
+        return;
+      case 'socket.wait':
+        this.#socket = null;
+        this.#setTimer('socket', effect.ms, { type: 'socket.due' });
+        return;
+      case 'poll.start':
+        this.#poll = this.#startPoll();
+        return;
+      case 'poll.stop':
+        this.#cancelTimer('poll');
+        this.#poll?.stop();
+        this.#poll = null;
+        return;
+      case 'poll.wait':
+        this.#poll = null;
+        this.#setTimer('poll', effect.ms, { type: 'poll.due' });
+        return;
+    }
+  }
+
+  #setTimer(name: 'socket' | 'poll', ms: number, input: LinkInput): void {
+    this.#cancelTimer(name);
+    const fire = () => this.#input(input);
+    this.#timers.set(name, this.#platform.clock.after(ms, fire));
+  }
+
+  #cancelTimer(name: 'socket' | 'poll'): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+
+  async #openSocket(): Promise<void> {
+    const attempt = ++this.#attempt;
+    try {
+      const endpoint = await this.#platform.resolve();
+      if (attempt !== this.#attempt || this.#link.stopped) return;
+      this.#socket = this.#startSocket(endpoint);
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#socketClosed({ code: 1006, reason, retryAfterMs: null }, 'resume');
+    }
+  }
+
+  #startSocket(endpoint: Endpoint): SocketLink {
+    const { openSocket, clock } = this.#platform;
+    const { clientId, clientVersion } = this.#options;
+    return startSocketLink(endpoint, {
+      openSocket,
+      clock,
+      hello: () => {
+        const resume = this.#keeper.position;
+        return {
+          type: 'hello',
+          client_id: clientId,
+          ...(clientVersion !== undefined && { client_version: clientVersion }),
+          ...(resume && { resume }),
+        };
+      },
+      onWelcome: (welcome) => this.#welcomed(welcome),
+      onEvent: (event) => this.#offer({ kind: 'event', event }),
+      onGap: (gap) => this.#offer({ kind: 'gap', gap }),
+      onEnd: (end) => void this.#socketEnded(end, endpoint),
+      storedOffset: (epoch) => this.#keeper.storedOffset(epoch),
+    });
+  }
+
+  #welcomed(welcome: WelcomeFrame): void {
+    const position = this.#keeper.position;
+    if (position && position.epoch === welcome.epoch && position.offset > welcome.last_offset) {
+      this.#forgetPosition({ epoch: welcome.epoch, offset: welcome.acked_offset });
+    }
+    this.#input({ type: 'socket.open', at: this.#platform.clock.monotonic() });
+  }
+
+  async #socketEnded(end: SocketEnd, used: Endpoint): Promise<void> {
+    const verdict = closeVerdict(end.code);
+    // With a token file at hand a rotated token is not the end: the new one is read.
+    const rotated = end.code === TOKEN_ROTATED && (await this.#tokenChanged(used.token));
+    this.#socketClosed(end, rotated ? 'resume' : verdict);
+  }
+
+  async #tokenChanged(used: string): Promise<boolean> {
+    try {
+      return (await this.#platform.resolve()).token !== used;
+    } catch {
+      return false;
+    }
+  }
+
+  #socketClosed(end: SocketEnd, verdict: 'resume' | 'stop'): void {
+    if (this.#link.stopped) return;
+    if (verdict === 'stop') this.#error = new StoppedError(end.reason);
+    const at = this.#platform.clock.monotonic();
+    const random = this.#platform.random();
+    const { retryAfterMs, reason } = end;
+    this.#input({ type: 'socket.closed', at, random, verdict, retryAfterMs, reason });
+  }
+
+  #startPoll(): PollLink {
+    return startPollLink({
+      api: this.#api,
+      clock: this.#platform.clock,
+      position: () => this.#keeper.position,
+      unacknowledged: () => this.#inbox.unacknowledged,
+      onAnswered: () => this.#input({ type: 'poll.answered' }),
+      onEvents: ({ events }) => {
+        // What does not fit is returned by the next poll again.
+        for (const event of events) if (!this.#offer({ kind: 'event', event })) return;
+      },
+      onGap: (gap) => void this.#offer({ kind: 'gap', gap }),
+      onFailed: (failure) => this.#pollFailed(failure),
+    });
+  }
+
+  #pollFailed({ refused, slug, retryAfterMs, reason }: PollFailure): void {
+    const unknown = slug === 'offset-unknown';
+    if (unknown) this.#forgetPosition(null);
+    const random = this.#platform.random();
+    this.#input({ type: 'poll.failed', random, refused: refused && !unknown, retryAfterMs, reason });
+  }
+
+  async #within<T>(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const abort = new AbortController();
+    const cancel = this.#platform.clock.after(REQUEST_TIMEOUT_MS, () => abort.abort());
+    try {
+      return await request(abort.signal);
+    } finally {
+      cancel();
+    }
+  }
+
+  #publish(state: ConnectionState): void {
+    const { status, transport, reason } = this.#state;
+    if (state.status === status && state.transport === transport && state.reason === reason) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+function stateOf(link: LinkState): ConnectionState {
+  const { reason } = link;
+  if (link.stopped) return { status: 'stopped', transport: null, reason };
+  if (link.socket === 'open') return { status: 'connected', transport: 'websocket', reason: null };
+  if (link.pollWorks) return { status: 'connected', transport: 'polling', reason };
+  const trying = link.socket === 'opening' && link.poll === 'off';
+  return trying
+    ? { status: 'connecting', transport: null, reason }
+    : { status: 'waiting', transport: null, reason };
+}

@@ -1,0 +1,96 @@
+/**
+ * `playwarden/client`: the agent's events, acknowledged at the program's own pace, over WebSocket or polling. The
+ * package's export, imported by nobody inside. Loads nothing of Node unless it runs there.
+ */
+import { memoryPositions, type StandardSocketClass, standardSocket } from './browser.ts';
+import { Connection } from './core.ts';
+import type { ClientOptions, Endpoint, Fetch, OpenSocket, Platform, PositionStore } from './ports.ts';
+
+export type { CommandAnswer } from '../protocol/commands.ts';
+export type { DeliveredEvent, EventBody, EventMeta, SessionData } from '../protocol/events.ts';
+export type { Gap, Position } from '../protocol/position.ts';
+export type { ProblemBody } from '../protocol/problems.ts';
+export {
+  AgentError,
+  type AgentStatus,
+  type CommandRequest,
+  type ConfirmAnswer,
+  type UsageDay,
+} from './agent-api.ts';
+export { memoryPositions, type StandardSocketClass, standardSocket } from './browser.ts';
+export { Connection, StoppedError } from './core.ts';
+export type {
+  ClientOptions,
+  ClientSocket,
+  ConnectionState,
+  Endpoint,
+  Fetch,
+  OpenSocket,
+  PositionStore,
+  ReceivedEvent,
+  SocketHandlers,
+} from './ports.ts';
+
+/** An agent on this machine, found by its data directory (Node only), or one at a known place. */
+export type Target = { readonly dataDir: string } | Endpoint;
+
+export interface ConnectOptions extends ClientOptions {
+  /**
+   * Which token of the data directory to use. Left out: the control token where this account may read it, else
+   * the view token.
+   */
+  readonly role?: 'view' | 'control';
+  /** Where the position is kept; Node only. Left out: a file of this client's in the user's state directory. */
+  readonly positionFile?: string;
+  /** In the place of the file. In a browser the default forgets, and the agent's cursor decides. */
+  readonly positionStore?: PositionStore;
+  readonly openSocket?: OpenSocket;
+  readonly fetch?: Fetch;
+}
+
+/**
+ * Connects and stays connected until `close()`: WebSocket first, polling while that fails. Settles once the stored
+ * position is loaded, whether the agent runs or not.
+ */
+export async function connect(target: Target, options: ConnectOptions): Promise<Connection> {
+  const { role, positionFile, positionStore, openSocket, fetch, ...rest } = options;
+  const base = runsInNode() ? await nodeBase(target, options) : webBase(target);
+  return Connection.open(
+    {
+      ...base,
+      positions: positionStore ?? base.positions,
+      openSocket: openSocket ?? base.openSocket,
+      fetch: fetch ?? base.fetch,
+    },
+    rest,
+  );
+}
+
+function runsInNode(): boolean {
+  return typeof process !== 'undefined' && process.versions?.node !== undefined;
+}
+
+async function nodeBase(target: Target, options: ConnectOptions): Promise<Platform> {
+  const { nodePlatform } = await import('./node.ts');
+  return nodePlatform(target, options);
+}
+
+function webBase(target: Target): Platform {
+  if ('dataDir' in target)
+    throw new TypeError('a data directory can only be read by Node: give url and token');
+  const { WebSocket } = globalThis as unknown as { WebSocket: StandardSocketClass };
+  return {
+    resolve: async () => target,
+    openSocket: standardSocket(WebSocket),
+    fetch: (url, init) => globalThis.fetch(url, init),
+    positions: memoryPositions(),
+    clock: {
+      monotonic: () => performance.now(),
+      after: (ms, fn) => {
+        const timer = setTimeout(fn, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    random: Math.random,
+  };
+}

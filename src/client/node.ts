@@ -1,0 +1,61 @@
+/**
+ * The platform of Node: the agent found through its data directory, the position in a file, `ws` for the WebSocket,
+ * since Node 20 has none of its own. Loaded only where it runs.
+ */
+import { WebSocket } from 'ws';
+import { SUBPROTOCOL_RELIABLE, WS_LIMITS } from '../protocol/frames.ts';
+import { findEndpoint } from './discover.ts';
+import type { Endpoint, OpenSocket, Platform, PositionStore } from './ports.ts';
+import { defaultPositionFile, filePositions } from './position-file.ts';
+
+export interface NodeOptions {
+  readonly clientId: string;
+  readonly role?: 'view' | 'control';
+  readonly positionFile?: string;
+  readonly positionStore?: PositionStore;
+}
+
+export function nodePlatform(
+  target: { readonly dataDir: string } | Endpoint,
+  options: NodeOptions,
+): Platform {
+  return {
+    resolve: async () => ('dataDir' in target ? findEndpoint(target.dataDir, options.role) : target),
+    openSocket: headerSocket,
+    fetch: (url, init) => fetch(url, init),
+    positions:
+      options.positionStore ?? filePositions(options.positionFile ?? defaultPositionFile(options.clientId)),
+    clock: {
+      monotonic: () => performance.now(),
+      after: (ms, fn) => {
+        const timer = setTimeout(fn, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    random: Math.random,
+  };
+}
+
+const headerSocket: OpenSocket = ({ url, token }, handlers) => {
+  const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/`, SUBPROTOCOL_RELIABLE, {
+    headers: { Authorization: `Bearer ${token}` },
+    maxPayload: WS_LIMITS.maxFrameBytes,
+    perMessageDeflate: false,
+  });
+  let failure = '';
+  socket.on('open', () => handlers.onOpen());
+  socket.on('message', (data, isBinary) => {
+    if (!isBinary) handlers.onMessage(data.toString());
+  });
+  // Always followed by `close`.
+  socket.on('error', (error) => {
+    failure = error.message;
+  });
+  socket.on('close', (code, reason) => handlers.onClose(code, reason.toString() || failure));
+  return {
+    send: (text) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close: () => socket.close(1000),
+  };
+};

@@ -1,0 +1,157 @@
+/**
+ * One WebSocket from its opening to its close, as a reliable client (contract W2): hello, welcome, events, and the
+ * acknowledgement of what the program stored. Frames that are not understood are ignored, so that a newer agent may
+ * send more. Whether to come back is link.ts's decision.
+ */
+import { type DeliveredEvent, eventMeta } from '../protocol/events.ts';
+import { byeFrame, gapFrame, type HelloFrame, type WelcomeFrame, welcomeFrame } from '../protocol/frames.ts';
+import type { Clock } from '../protocol/ports.ts';
+import type { Gap, Position } from '../protocol/position.ts';
+import type { ClientSocket, Endpoint, OpenSocket } from './ports.ts';
+
+/** A server that is there welcomes at once; until then the program has no events, so the wait is short. */
+const WELCOME_TIMEOUT_MS = 3_000;
+/** Browsers do not show pings to programs: after this silence one is sent that asks for an answer. */
+const PROBE_AFTER_MS = 20_000;
+const PROBE_TIMEOUT_MS = 10_000;
+
+type Frame = Readonly<Record<string, unknown>>;
+
+export interface SocketEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly retryAfterMs: number | null;
+}
+
+export interface SocketLinkHost {
+  readonly openSocket: OpenSocket;
+  readonly clock: Pick<Clock, 'after'>;
+  hello(): HelloFrame;
+  onWelcome(welcome: WelcomeFrame): void;
+  /** false: no room; the link ends and the rest is sent again later. */
+  onEvent(event: DeliveredEvent): boolean;
+  onGap(gap: Gap): boolean;
+  onEnd(end: SocketEnd): void;
+  /** The offset of this epoch that is stored as acknowledged, -1 when none is. */
+  storedOffset(epoch: string): number;
+}
+
+export interface SocketLink {
+  /** Something was stored: tells the agent, as far as this link has seen it. */
+  acknowledge(): void;
+  /** Ends it; `onEnd` is not called. */
+  stop(): void;
+}
+
+export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): SocketLink {
+  let ended = false;
+  let welcomed = false;
+  let retryAfterMs: number | null = null;
+  /** The last position that came over this very link: more than this must not be acknowledged on it (4504). */
+  let seen: Position | null = null;
+  let acknowledged: Position | null = null;
+  let cancelTimer = host.clock.after(WELCOME_TIMEOUT_MS, () => end(1006, 'no welcome in time'));
+
+  const socket: ClientSocket = host.openSocket(endpoint, {
+    onOpen: () => {
+      const hello = host.hello();
+      if (hello.resume && hello.resume !== 'now') acknowledged = hello.resume;
+      send(hello);
+    },
+    onMessage: (text) => {
+      if (ended) return;
+      if (welcomed) watchSilence();
+      receive(text);
+    },
+    onClose: (code, reason) => end(code, reason),
+  });
+
+  function end(code: number, reason: string): void {
+    if (ended) return;
+    release();
+    host.onEnd({ code, reason: reason || `closed with ${code}`, retryAfterMs });
+  }
+
+  function release(): void {
+    ended = true;
+    cancelTimer();
+    socket.close();
+  }
+
+  function send(frame: object): void {
+    if (!ended) socket.send(JSON.stringify(frame));
+  }
+
+  function watchSilence(): void {
+    cancelTimer();
+    cancelTimer = host.clock.after(PROBE_AFTER_MS, () => {
+      send({ type: 'ping' });
+      cancelTimer = host.clock.after(PROBE_TIMEOUT_MS, () => end(1006, 'no answer to a ping'));
+    });
+  }
+
+  function receive(text: string): void {
+    const frame = parse(text);
+    switch (frame?.type) {
+      case undefined:
+        return;
+      case 'welcome':
+        onWelcome(frame);
+        return;
+      case 'gap':
+        onGap(gapFrame.safeParse(frame).data);
+        return;
+      case 'bye':
+        retryAfterMs = byeFrame.safeParse(frame).data?.retry_after_ms ?? null;
+        return;
+      default:
+        onEvent(frame);
+    }
+  }
+
+  function onEvent(frame: Frame): void {
+    const meta = eventMeta.safeParse(frame.meta).data;
+    if (!meta || !welcomed) return;
+    seen = { epoch: meta.epoch, offset: meta.offset };
+    // It may have come before and be stored already: then the agent is told at once.
+    if (host.onEvent(frame as unknown as DeliveredEvent)) acknowledge();
+    else end(1006, 'the program is behind');
+  }
+
+  function onWelcome(frame: Frame): void {
+    const welcome = welcomeFrame.safeParse(frame).data;
+    if (!welcome || welcomed) return;
+    welcomed = true;
+    watchSilence();
+    host.onWelcome(welcome);
+    if (welcome.gap) onGap(welcome.gap);
+  }
+
+  function onGap(gap: Gap | undefined): void {
+    if (!gap) return;
+    seen = gap.to;
+    if (!host.onGap({ from: gap.from, to: gap.to, lost: gap.lost, reason: gap.reason })) {
+      end(1006, 'the program is behind');
+    }
+  }
+
+  function acknowledge(): void {
+    if (!seen || ended) return;
+    const offset = Math.min(seen.offset, host.storedOffset(seen.epoch));
+    const before = acknowledged?.epoch === seen.epoch ? acknowledged.offset : 0;
+    if (offset <= before) return;
+    acknowledged = { epoch: seen.epoch, offset };
+    send({ type: 'ack', ...acknowledged });
+  }
+
+  return { acknowledge, stop: release };
+}
+
+function parse(text: string): Frame | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Frame) : null;
+  } catch {
+    return null;
+  }
+}
