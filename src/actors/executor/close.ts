@@ -1,0 +1,146 @@
+/**
+ * Closing one process: ask, wait, force, verify (contract K4). Works on any ProcessControl and any clock; what it
+ * reports is what it saw, never what it hoped: "closed" means that the process was looked for and is gone.
+ */
+import type { CloseReport, CloseStage } from '../../protocol/commands.ts';
+import type { CloseTask } from '../../protocol/messages.ts';
+import { type Attempt, isPartOf, isStill, type Marked, type ProcessControl } from './process-control.ts';
+
+/** How long a forced process may take to go, ms. Longer means that it hangs in the kernel. */
+export const FORCE_WAIT_MS = 3_000;
+/** How often the processes are looked at while they go, ms. */
+const LOOK_EVERY_MS = 20;
+/** How often their new children are looked for meanwhile, ms: listing all processes costs milliseconds. */
+const CHILDREN_EVERY_MS = 200;
+
+export interface CloseClock {
+  monotonic(): number;
+  after(ms: number, fn: () => void): () => void;
+}
+
+/** Closes the target and its members; settles at the latest `waitMs + FORCE_WAIT_MS` later, and never rejects. */
+export async function closeProcess(
+  task: CloseTask,
+  control: ProcessControl,
+  clock: CloseClock,
+): Promise<CloseReport> {
+  const startedAt = clock.monotonic();
+  const elapsed = () => Math.round((clock.monotonic() - startedAt) * 10) / 10;
+  const stages: { stage: CloseStage; at_ms: number }[] = [];
+  const reached = (stage: CloseStage) => stages.push({ stage, at_ms: elapsed() });
+  const report = (outcome: CloseReport['outcome'], error?: string): CloseReport => ({
+    pid: task.target.pid,
+    name: task.target.name,
+    outcome,
+    waited_ms: elapsed(),
+    stages,
+    ...(error !== undefined && { error }),
+  });
+
+  reached('accepted');
+  try {
+    if (isOwn(task)) return report('denied', 'the process belongs to the agent itself');
+    if (!isStill(task.target, control.look(task.target.pid))) return report('not_running');
+    const group = trackMembers(task, control);
+
+    const asked = group.apply((member) => control.ask(member));
+    if (asked) {
+      reached('asked');
+      await gone(group, clock, task.waitMs, () => {});
+    }
+    if (group.living().length > 0) {
+      const force = () => group.apply((member) => control.force(member));
+      if (force()) reached('forced');
+      await gone(group, clock, FORCE_WAIT_MS, force);
+    }
+    return verdict();
+
+    function verdict(): CloseReport {
+      const refused = group.refusal();
+      if (refused) return report(refused.kind, refused.reason);
+      if (group.living().length > 0) {
+        return report('failed', `it still runs ${FORCE_WAIT_MS / 1_000} s after it was forced`);
+      }
+      if (stages.length === 1) return report('not_running');
+      reached('verified');
+      return report('closed');
+    }
+  } catch (error) {
+    return report('failed', error instanceof Error ? error.message : String(error));
+  }
+}
+
+type Refusal = Extract<Attempt, { readonly reason: string }>;
+
+interface Members {
+  /** Members that still run and whose closing was not refused. */
+  living(): Marked[];
+  /** Takes in children that were born meanwhile. */
+  grow(): void;
+  /** Does it to every living member; true when one of them was reached. */
+  apply(act: (member: Marked) => Attempt): boolean;
+  /** Why a member that still runs could not be closed. */
+  refusal(): Refusal | null;
+}
+
+/** The target and every descendant that runs the same program: they are closed as one. */
+function trackMembers(task: CloseTask, control: ProcessControl): Members {
+  const members = new Map<number, Marked>([[task.target.pid, task.target]]);
+  const refused = new Map<number, Refusal>();
+  const runs = (member: Marked) => isStill(member, control.look(member.pid));
+  const living = () => [...members.values()].filter((member) => !refused.has(member.pid) && runs(member));
+
+  /** Only of members that still run: a dead one's pid may be another's by now. */
+  function grow(): void {
+    for (;;) {
+      const parents = new Set([...members.values()].filter(runs).map((member) => member.pid));
+      const fresh = control
+        .children(parents)
+        .filter((pid) => !members.has(pid) && !task.ownPids.includes(pid))
+        .flatMap((pid) => control.look(pid) ?? [])
+        .filter((child) => isPartOf(task.target, child));
+      const { path, command } = task.target;
+      for (const { pid, startKey } of fresh) members.set(pid, { pid, startKey, path, command });
+      if (fresh.length === 0) return;
+    }
+  }
+  grow();
+
+  return {
+    living,
+    grow,
+    apply(act) {
+      const attempts = living().map((member) => [member, act(member)] as const);
+      for (const [{ pid }, { kind, reason }] of attempts.filter(wasRefused)) {
+        refused.set(pid, { kind, reason: pid === task.target.pid ? reason : `process ${pid}: ${reason}` });
+      }
+      return attempts.some(([, attempt]) => attempt.kind === 'done');
+    },
+    refusal: () => [...members.values()].filter(runs).flatMap((m) => refused.get(m.pid) ?? [])[0] ?? null,
+  };
+}
+
+function wasRefused(pair: readonly [Marked, Attempt]): pair is readonly [Marked, Refusal] {
+  return pair[1].kind === 'denied' || pair[1].kind === 'failed';
+}
+
+/** Waits until no member is left or the time is over; `again` is what new members get. */
+async function gone(members: Members, clock: CloseClock, ms: number, again: () => void): Promise<void> {
+  const end = clock.monotonic() + ms;
+  let childrenAt = clock.monotonic() + CHILDREN_EVERY_MS;
+  while (members.living().length > 0) {
+    const now = clock.monotonic();
+    if (now >= end) return;
+    if (now >= childrenAt) {
+      members.grow();
+      again();
+      childrenAt = now + CHILDREN_EVERY_MS;
+    }
+    await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, end - now), resolve));
+  }
+}
+
+/** Pids up to 1 are not processes to close: 0 and below address whole groups, 1 is the system's. */
+function isOwn({ target, ownPids }: CloseTask): boolean {
+  return target.pid <= 1 || !Number.isInteger(target.pid) || ownPids.includes(target.pid);
+}

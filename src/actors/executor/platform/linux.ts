@@ -1,0 +1,111 @@
+/**
+ * Closing on Linux: SIGTERM asks, SIGKILL forces. A pidfd holds the process between the look and the signal, so a
+ * reused pid is never touched. What no call can hold is the program inside it: an exec within the microseconds
+ * between the last look and the signal goes unseen. Where pidfds do not exist (before 5.3, or without koffi) the
+ * signal goes by pid right after the look.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants } from 'node:os';
+import {
+  commandArguments,
+  executablePath,
+  isGone,
+  linuxStartKey,
+  type ProcStat,
+  parseProcStat,
+} from '../../../protocol/proc-stat.ts';
+import {
+  type Attempt,
+  isStill,
+  type Marked,
+  type ProcessControl,
+  type SeenProcess,
+} from '../process-control.ts';
+import { type Failure, loadPidfds, type Pidfds } from './pidfd.ts';
+
+const { SIGTERM, SIGKILL } = constants.signals;
+
+export function linuxControl(pidfds: Pidfds | null = pidfdsIfAny()): ProcessControl {
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
+
+  function look(pid: number): SeenProcess | null {
+    const stat = readStat(pid);
+    if (!stat || isGone(stat)) return null;
+    const link = readOr(() => readlinkSync(`/proc/${pid}/exe`));
+    const args = commandArguments(readOr(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '');
+    return {
+      pid,
+      startKey: linuxStartKey(bootId, stat.startTicks),
+      paths: link === null ? [] : [executablePath(link), ...windowsPath(args[0])],
+      command: args.length === 0 ? null : args.join(' '),
+    };
+  }
+
+  function signal(marked: Marked, number: number): Attempt {
+    const send = (deliver: (signal: number) => Failure) =>
+      isStill(marked, look(marked.pid)) ? attempt(deliver(number)) : ({ kind: 'gone' } as const);
+    const held = pidfds?.withProcess(marked.pid, send);
+    if (held && 'kind' in held) return held;
+    if (held && held.failure !== 'ENOSYS') return attempt(held.failure);
+    return send((code) => killByPid(marked.pid, code));
+  }
+
+  return {
+    look,
+    children: (parents) => allPids().filter((pid) => parents.has(readStat(pid)?.ppid ?? 0)),
+    ask: (marked) => signal(marked, SIGTERM),
+    force: (marked) => signal(marked, SIGKILL),
+  };
+}
+
+function attempt(failure: Failure): Attempt {
+  if (failure === null) return { kind: 'done' };
+  if (failure === 'ESRCH') return { kind: 'gone' };
+  if (failure === 'EPERM') {
+    return {
+      kind: 'denied',
+      reason: 'EPERM: the agent may not signal this process; it belongs to another user',
+    };
+  }
+  return { kind: 'failed', reason: failure };
+}
+
+function killByPid(pid: number, signal: number): Failure {
+  try {
+    process.kill(pid, signal);
+    return null;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
+}
+
+/** Under Wine the executable is Wine's own; the game's path is the first argument. */
+function windowsPath(argument: string | undefined): string[] {
+  return argument?.includes('\\') ? [argument] : [];
+}
+
+function readStat(pid: number): ProcStat | null {
+  const text = readOr(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  return text === null ? null : parseProcStat(text);
+}
+
+function allPids(): number[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+/** Processes go while they are read: whatever cannot be read is null. */
+function readOr(read: () => string): string | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+function pidfdsIfAny(): Pidfds | null {
+  try {
+    return loadPidfds();
+  } catch {
+    return null;
+  }
+}

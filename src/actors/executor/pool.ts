@@ -1,0 +1,101 @@
+/**
+ * The executor as main holds it: a piscina pool that has no thread while nothing is to be closed. Every close
+ * settles with a report, whatever happens to its thread; it never rejects.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Piscina } from 'piscina';
+import type { CloseReport } from '../../protocol/commands.ts';
+import type { CloseTask } from '../../protocol/messages.ts';
+import { FORCE_WAIT_MS } from './close.ts';
+
+const MAX_THREADS = 2;
+/** A close mostly waits, so one thread carries several. */
+const TASKS_PER_THREAD = 8;
+/** More than that many closes at once are refused as failed: no child runs so many games. */
+const MAX_WAITING = 256;
+/** How long a thread lives on with nothing to do, ms: a relaunch within it finds a warm thread. */
+const IDLE_MS = 10_000;
+/** What a close may take beyond its own waits, ms: the start of a thread on a busy machine. */
+const DEADLINE_SLACK_MS = 5_000;
+
+export interface Executor {
+  /** Closes one process and what is part of it. Settles always: a missed deadline is a report that says `failed`. */
+  close(task: CloseTask): Promise<CloseReport>;
+  /** Ends the threads; what was under way is reported as failed. */
+  stop(): Promise<void>;
+  state(): { readonly threads: number; readonly queued: number; readonly running: number };
+}
+
+export interface ExecutorOptions {
+  /** The built executor.worker.js. */
+  readonly file: URL;
+  /** What a close may take beyond its own waits, ms. */
+  readonly slackMs?: number;
+}
+
+export function createExecutor(options: ExecutorOptions): Executor {
+  const slackMs = options.slackMs ?? DEADLINE_SLACK_MS;
+  let pool: Promise<Piscina> | null = null;
+  let loaded: Piscina | null = null;
+  let stopped = false;
+  let unsettled = 0;
+
+  /** piscina costs 3 MB: it is loaded when the first game is closed. */
+  async function load(): Promise<Piscina> {
+    const { Piscina } = await import('piscina');
+    loaded = new Piscina({
+      filename: fileURLToPath(options.file),
+      minThreads: 0,
+      maxThreads: MAX_THREADS,
+      concurrentTasksPerWorker: TASKS_PER_THREAD,
+      idleTimeout: IDLE_MS,
+      maxQueue: MAX_WAITING,
+      atomics: 'disabled',
+    });
+    // A thread that dies fails its own tasks; the event itself has nothing to add.
+    loaded.on('error', () => {});
+    return loaded;
+  }
+
+  async function run(task: CloseTask, deadlineMs: number): Promise<CloseReport> {
+    pool ??= load();
+    const threads = await pool;
+    if (stopped) throw new Error('the agent is stopping');
+    return threads.run(task, { name: 'close', signal: AbortSignal.timeout(deadlineMs) });
+  }
+
+  return {
+    async close(task) {
+      const startedAt = performance.now();
+      const deadlineMs = task.waitMs + FORCE_WAIT_MS + slackMs;
+      unsettled += 1;
+      try {
+        return await run(task, deadlineMs);
+      } catch (error) {
+        return {
+          pid: task.target.pid,
+          name: task.target.name,
+          outcome: 'failed',
+          waited_ms: Math.round(performance.now() - startedAt),
+          error: reason(error, deadlineMs),
+        };
+      } finally {
+        unsettled -= 1;
+      }
+    },
+    async stop() {
+      stopped = true;
+      await (await pool)?.destroy();
+    },
+    state() {
+      const queued = loaded?.queueSize ?? 0;
+      return { threads: loaded?.threads.length ?? 0, queued, running: unsettled - queued };
+    },
+  };
+}
+
+function reason(error: unknown, deadlineMs: number): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'AbortError') return `no answer from the executor within ${deadlineMs} ms`;
+  return error.message;
+}

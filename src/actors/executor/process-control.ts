@@ -1,0 +1,70 @@
+/**
+ * What closing needs of a platform: to look at a process, to find its children, to ask it to end and to force it.
+ * close.ts decides with it; the implementations stand in platform/.
+ */
+import type { ProcessIdentity } from '../../protocol/messages.ts';
+
+/** A process that must still be the same program when it is touched (contract K4). */
+export interface Marked extends ProcessIdentity {
+  readonly path: string | null;
+  readonly command: string | null;
+}
+
+/** A process as it is now. */
+export interface SeenProcess extends ProcessIdentity {
+  /** The executable, under every name that it may be known by; empty when it cannot be read. */
+  readonly paths: readonly string[];
+  /** null: it cannot be read. */
+  readonly command: string | null;
+}
+
+/** What became of asking or forcing one process. */
+export type Attempt =
+  | { readonly kind: 'done' }
+  /** It ended, or became another program, before it was touched. */
+  | { readonly kind: 'gone' }
+  /** There is no way to ask it (no window, say). */
+  | { readonly kind: 'cannot' }
+  | { readonly kind: 'denied'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface ProcessControl {
+  /** Who has this pid now; null: nobody who still runs. */
+  look(pid: number): SeenProcess | null;
+  /** The pids of the direct children of these processes. */
+  children(pids: ReadonlySet<number>): number[];
+  /** Both look again right before they touch, and touch nothing that is not `marked` any more. */
+  ask(marked: Marked): Attempt;
+  force(marked: Marked): Attempt;
+}
+
+/**
+ * Whether what has the pid now is the process that was marked: the same start, the same executable, the same
+ * command line. What cannot be read on either side is not held against it: the start key alone decides then.
+ */
+export function isStill(marked: Marked, seen: SeenProcess | null): seen is SeenProcess {
+  if (!seen || seen.pid !== marked.pid || seen.startKey !== marked.startKey) return false;
+  return samePath(marked.path, seen.paths) && sameCommand(marked.command, seen.command);
+}
+
+/** A child that runs the same executable and command line is part of its parent (contract K4). */
+export function isPartOf(marked: Marked, child: SeenProcess): boolean {
+  return (
+    (child.paths.length > 0 || child.command !== null) &&
+    samePath(marked.path, child.paths) &&
+    sameCommand(marked.command, child.command)
+  );
+}
+
+function samePath(marked: string | null, seen: readonly string[]): boolean {
+  return marked === null || seen.length === 0 || seen.includes(marked);
+}
+
+function sameCommand(marked: string | null, seen: string | null): boolean {
+  return marked === null || seen === null || plain(marked) === plain(seen);
+}
+
+/** Arguments are joined with spaces by some readers and with NULs by others. */
+function plain(command: string): string {
+  return command.replace(/[\0\s]+/g, ' ').trim();
+}
