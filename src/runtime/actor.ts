@@ -24,11 +24,35 @@ export interface Actor<In, Calls extends CallMap<Calls>> {
   stop(): void | Promise<void>;
 }
 
+/** An error as it crosses a thread. */
+export interface ErrorData {
+  readonly message: string;
+  /** The chain of causes, nearest first, joined by `: `. */
+  readonly cause?: string;
+}
+
+/** How a thread ended. */
+export type ExitReason =
+  /** It was asked to. */
+  | { readonly kind: 'stopped' }
+  /** By itself, unasked. */
+  | { readonly kind: 'ended'; readonly code: number }
+  | ({ readonly kind: 'crashed' } & ErrorData)
+  | { readonly kind: 'out_of_memory'; readonly message: string }
+  /** It failed, ended, or ran out of time before it was ready. */
+  | ({ readonly kind: 'never_ready' } & ErrorData)
+  /** Main ended it: a hang, a full mailbox, a shutdown that took too long. */
+  | { readonly kind: 'killed'; readonly reason: string }
+  /** Killed, and not even terminate() ended it: a native call holds the thread. It is deaf and mute from here on. */
+  | { readonly kind: 'abandoned'; readonly reason: string };
+
 /** Why a call has no value. */
 export type CallFailure =
   | { readonly kind: 'deadline'; readonly afterMs: number }
   | { readonly kind: 'down'; readonly reason: string }
-  | { readonly kind: 'threw'; readonly message: string; readonly cause?: string };
+  | ({ readonly kind: 'threw' } & ErrorData)
+  /** Not even sent: too many calls wait already, or this one has killed the actor twice. */
+  | { readonly kind: 'refused'; readonly reason: 'busy' | 'set_aside' };
 
 export type CallResult<T> =
   | { readonly ok: true; readonly value: T }

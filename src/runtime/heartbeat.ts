@@ -1,0 +1,76 @@
+/**
+ * Is a thread alive? The rule is pure; around it stand the two beats that are not an actor's own: main's, and the
+ * watch that one actor keeps over main, so that a stuck main thread ends the process and the service manager starts
+ * it again. A watcher that was late itself (the machine slept, the process was stopped) has no right to judge.
+ */
+import { monotonicMs } from './clock.ts';
+import { Vitals } from './vitals.ts';
+
+/** How often a thread beats, ms. */
+export const BEAT_MS = 1_000;
+/** A worker without a beat for so long hangs, ms. */
+export const HANG_AFTER_MS = 2_500;
+/** Main without a beat for so long is stuck, ms: longer, since the remedy is to end the process. */
+export const MAIN_STUCK_AFTER_MS = 10_000;
+/** A watcher that looks so much later than it meant to was asleep itself, ms. */
+export const WATCHER_LATE_MS = 1_000;
+
+/** What a watcher remembers between two looks; monotonic ms. */
+export interface Watch {
+  /** When it meant to look again. */
+  readonly dueMs: number;
+  /** Until then nobody is judged. */
+  readonly graceUntilMs: number;
+}
+
+export type Verdict = 'alive' | 'hung' | 'grace';
+
+/** A watch that starts now and means to look at `dueMs`. */
+export function startWatch(dueMs: number): Watch {
+  return { dueMs, graceUntilMs: Number.NEGATIVE_INFINITY };
+}
+
+/** Notes that the watcher looks now. If it is late, everybody gets a fresh grace of `limitMs`. */
+export function look(watch: Watch, nowMs: number, limitMs: number): Watch {
+  const late = nowMs - watch.dueMs > WATCHER_LATE_MS;
+  return late ? { ...watch, graceUntilMs: nowMs + limitMs } : watch;
+}
+
+/** The verdict over a thread whose last beat was `beatAgoMs` ago. */
+export function judge(watch: Watch, nowMs: number, beatAgoMs: number, limitMs: number): Verdict {
+  if (beatAgoMs <= limitMs) return 'alive';
+  return nowMs < watch.graceUntilMs ? 'grace' : 'hung';
+}
+
+/** Beats for the main thread, once a second. Give `buffer` to the actor that watches main; `stop` ends the watch too. */
+export function startMainBeat(): { readonly buffer: SharedArrayBuffer; stop(): void } {
+  const vitals = new Vitals();
+  vitals.beat(monotonicMs());
+  const timer = setInterval(() => vitals.beat(monotonicMs()), BEAT_MS);
+  timer.unref();
+  return {
+    buffer: vitals.buffer,
+    stop() {
+      clearInterval(timer);
+      vitals.beat(0);
+    },
+  };
+}
+
+/** One look at main per call, from the watching thread, about every `BEAT_MS`; true: main is stuck. */
+export function mainWatcher(buffer: SharedArrayBuffer, startMs: number): (nowMs: number) => boolean {
+  const main = new Vitals(buffer);
+  let watch = startWatch(startMs + BEAT_MS);
+  return (nowMs) => {
+    watch = look(watch, nowMs, MAIN_STUCK_AFTER_MS);
+    const beat = main.lastBeatMs;
+    const stuck = beat !== 0 && judge(watch, nowMs, nowMs - beat, MAIN_STUCK_AFTER_MS) === 'hung';
+    watch = { ...watch, dueMs: nowMs + BEAT_MS };
+    return stuck;
+  };
+}
+
+/** Ends the process at once: a main thread that is stuck cannot be asked. */
+export function killOwnProcess(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
