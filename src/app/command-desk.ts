@@ -1,0 +1,351 @@
+/**
+ * The desk for commands (contract section 7): who may give one, whether it came before, whether it came too late,
+ * and then accept, make durable, carry out, answer, tell. What a command means is the session actor's and the
+ * executor's; what a body means stands in command-request.ts, what is kept of it in command-outcome.ts.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  type CloseReport,
+  type Command,
+  type CommandAnswer,
+  READ_ONLY_COMMANDS,
+  signedCommand,
+} from '../protocol/commands.ts';
+import type { Config } from '../protocol/config.ts';
+import { HTTP_LIMITS } from '../protocol/http.ts';
+import type { SessionCommand, SettleResult } from '../protocol/messages.ts';
+import type { Answer, Clock, CommandRecord, Role } from '../protocol/ports.ts';
+import { type Problem, type ProblemSlug, problem } from '../protocol/problems.ts';
+import { fieldErrors } from '../protocol/schema-errors.ts';
+import {
+  type CommandStorage,
+  closeOutcomeOf,
+  failedOutcome,
+  type Outcome,
+  recordExpiry,
+  recordOutcome,
+  rememberedRefusal,
+} from './command-outcome.ts';
+import { rateWindow } from './command-rate.ts';
+import { type CommandRequest, changesSomething, readRequest, resolveCommand } from './command-request.ts';
+
+/** More commands than that under way at once are refused with 429. */
+const MAX_RUNNING = 64;
+/** How long a command waits for a session actor that is being restarted, ms, and how often it tries. */
+const ACTOR_WAIT_MS = 5_000;
+const ACTOR_RETRY_MS = 250;
+/** A command that the agent did not finish before it ended is done after the restart only this soon, ms. */
+const RESUME_WITHIN_MS = 10 * 60_000;
+
+export interface CommandDeskOptions {
+  readonly agentId: string;
+  readonly clock: Clock;
+  readonly store: CommandStorage;
+  readonly config: () => Config;
+  /** An actor that is down answers `unavailable`. */
+  readonly session: {
+    command(command: SessionCommand): Promise<Answer<unknown>>;
+    settle(): Promise<Answer<SettleResult>>;
+  };
+  readonly closeGames: (
+    child: string,
+    game: string | undefined,
+    commandId: string,
+    reason: string | undefined,
+  ) => Promise<readonly CloseReport[]>;
+  /** The latest trusted time ever seen, ms; without it the clock's own. */
+  readonly highestTrustedMs?: () => number;
+}
+
+export interface CommandDesk {
+  command(body: unknown, role: Role): Promise<Answer<CommandAnswer>>;
+  /** Carries out or reports what was accepted and not answered when the agent last ended. */
+  resumePending(): Promise<void>;
+  /** How many commands were refused for their signature, by problem. */
+  rejected(): Readonly<Record<string, number>>;
+  /** Takes no more; what waits for an actor is left for the next start. */
+  stop(): void;
+}
+
+interface Running {
+  readonly bodyHash: string;
+  readonly answer: Promise<Answer<CommandAnswer>>;
+}
+
+export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
+  const { store, clock, session } = options;
+  const running = new Map<string, Running>();
+  const rejections = new Map<ProblemSlug, number>();
+  // Apart, so that a flood of questions cannot keep a parent's command out.
+  const looks = rateWindow(HTTP_LIMITS.commandsPerSecond);
+  const changes = rateWindow(HTTP_LIMITS.commandsPerSecond);
+  let stopping = false;
+
+  async function command(body: unknown, role: Role): Promise<Answer<CommandAnswer>> {
+    if (stopping) return refuse('stopping', 'The agent is stopping.');
+    if (hasOwn(body, 'jws')) return signed(body);
+    const { parent_keys } = options.config().security;
+    if (changesSomething(body)) {
+      if (parent_keys.length > 0) {
+        return reject(problem('signature-required', 'Parent keys are enrolled: send {"jws": …} instead.'));
+      }
+      if (role !== 'control') {
+        return refuse('control-required', 'A command that changes something needs the control token.');
+      }
+    }
+    const request = readRequest(body);
+    return request.ok ? take(request.value, null) : request;
+  }
+
+  async function signed(body: unknown): Promise<Answer<CommandAnswer>> {
+    const parsed = signedCommand.safeParse(body);
+    if (!parsed.success) {
+      const errors = fieldErrors(parsed.error.issues);
+      return refuse('schema-mismatch', 'A signed command is {"jws": "…"} and nothing else.', { errors });
+    }
+    const { verifySigned } = await import('./signed-commands.ts');
+    const nowMs = clock.wall();
+    const verified = await verifySigned(parsed.data.jws, {
+      keys: options.config().security.parent_keys,
+      agentId: options.agentId,
+      nowMs,
+      highestTrustedMs: options.highestTrustedMs?.() ?? nowMs,
+    });
+    if (!verified.ok) return reject(verified.problem);
+    const request = readRequest(verified.value.envelope);
+    return request.ok ? take(request.value, verified.value.expired) : request;
+  }
+
+  /** From here to the acceptance nothing is awaited: two commands with one id cannot both be new. */
+  function take(request: CommandRequest, late: Problem | null): Promise<Answer<CommandAnswer>> {
+    const repeated = request.commandId === null ? null : repetition(request.commandId, request.bodyHash);
+    if (repeated) return repeated;
+    const commandId = request.commandId ?? randomUUID();
+    const resolved = resolveCommand(request, commandId, options.config());
+    if (!resolved.ok) return Promise.resolve(resolved);
+    const looksOnly = READ_ONLY_COMMANDS.has(request.name);
+    const busy = tooMany((looksOnly ? looks : changes)(clock.monotonic()));
+    if (busy) return Promise.resolve({ ok: false, problem: busy });
+
+    const { bodyHash, asked } = request;
+    const acceptedMs = clock.wall();
+    const record: CommandRecord = { commandId, bodyHash, command: resolved.value, acceptedMs, answer: null };
+    const expired = late ?? lapsed(request, acceptedMs);
+    if (expired) {
+      if (late) count(late);
+      return expire(record, asked, expired);
+    }
+    const keep = request.commandId !== null;
+    return run(record, () => (looksOnly ? look(record, keep) : change(record, asked, true)));
+  }
+
+  /** The answer to an id that was seen before (contract K2); null: it is new. */
+  function repetition(commandId: string, bodyHash: string): Promise<Answer<CommandAnswer>> | null {
+    const record = store.commands.get(commandId);
+    const current = running.get(commandId);
+    const seen = current ?? record;
+    if (!seen) return null;
+    if (seen.bodyHash !== bodyHash) {
+      const detail = 'This command_id was used for another command; take a new one.';
+      return Promise.resolve(refuse('command-id-reused', detail));
+    }
+    if (current) return current.answer.then(asDuplicate);
+    if (!record) return null;
+    if (!record.answer) return run(record, () => change(record, undefined, false)).then(asDuplicate);
+    const refused = rememberedRefusal(record.answer);
+    return Promise.resolve(
+      refused ? { ok: false, problem: refused } : asDuplicate({ ok: true, value: record.answer }),
+    );
+  }
+
+  function run(
+    { commandId, bodyHash }: CommandRecord,
+    work: () => Promise<Answer<CommandAnswer>>,
+  ): Promise<Answer<CommandAnswer>> {
+    const answer = work().finally(() => running.delete(commandId));
+    running.set(commandId, { bodyHash, answer });
+    return answer;
+  }
+
+  async function look(record: CommandRecord, keep: boolean): Promise<Answer<CommandAnswer>> {
+    const { commandId, command } = record;
+    const settled = await session.settle();
+    if (!settled.ok) return settled;
+    const status = settled.value.children[command.child_profile ?? ''];
+    if (!status) return refuse('unavailable', 'The child was just configured; ask again.');
+    const result = { child_profile: command.child_profile, ...status };
+    const answer = {
+      status: 'success',
+      command: command.command,
+      command_id: commandId,
+      duplicate: false,
+      result,
+    } as const;
+    return attempt(() => {
+      if (keep) {
+        store.commit(() => {
+          store.commands.accept(record);
+          store.commands.finish(commandId, answer);
+        });
+      }
+      return answer;
+    });
+  }
+
+  async function change(
+    record: CommandRecord,
+    asked: string | undefined,
+    isNew: boolean,
+  ): Promise<Answer<CommandAnswer>> {
+    const { commandId, command } = record;
+    const finish = (outcome: Outcome) =>
+      attempt(() => recordOutcome(store, commandId, outcome, asked) ?? lost(commandId));
+    try {
+      if (isNew) store.commit(() => store.commands.accept(record));
+    } catch (error) {
+      return refuse('unavailable', `The command could not be stored and was not carried out: ${said(error)}`);
+    }
+    try {
+      await store.durable();
+    } catch (error) {
+      const why = `The disk did not confirm the command, so it was not carried out: ${said(error)}`;
+      return finish(failedOutcome(problem('unavailable', why)));
+    }
+    const outcome = await carryOut(command).catch((error) => failedOutcome(problem('internal', said(error))));
+    if (!outcome)
+      return refuse('stopping', 'The agent is stopping; the command is finished after its start.');
+    return finish(outcome);
+  }
+
+  /** null: the agent stops first, and the command stays accepted for the next start. */
+  async function carryOut(command: Command): Promise<Outcome | null> {
+    switch (command.command) {
+      case 'force_close': {
+        const { game, reason } = command.parameters;
+        const child = command.child_profile ?? '';
+        return closeOutcomeOf(await options.closeGames(child, game, command.command_id, reason));
+      }
+      case 'send_notification':
+        return notify(command);
+      case 'get_live_status':
+        throw new Error('a question is never accepted as a change');
+      default:
+        return bySession(command);
+    }
+  }
+
+  /** The notification and its answer in one transaction: a restart cannot tell it twice. */
+  function notify(command: Extract<Command, { command: 'send_notification' }>): Outcome {
+    const { title, message, type = 'message' } = command.parameters;
+    const { child_profile } = command;
+    const outcome: Outcome = { status: 'success', result: { sent: true } };
+    store.commit(() => {
+      const data = { title, message, type, ...(child_profile !== null && { child_profile }) };
+      store.log.append([{ type: 'notification', data }]);
+      recordOutcome(store, command.command_id, outcome);
+    });
+    return outcome;
+  }
+
+  /** The effect is committed together with its answer, so trying again after a failure cannot do it twice. */
+  async function bySession(command: SessionCommand): Promise<Outcome | null> {
+    const giveUpAt = clock.monotonic() + ACTOR_WAIT_MS;
+    for (;;) {
+      const answer = await session.command(command);
+      const done = store.commands.get(command.command_id)?.answer;
+      if (done) return done;
+      if (answer.ok) return { status: 'success', result: answer.value };
+      if (answer.problem.slug !== 'unavailable' || clock.monotonic() >= giveUpAt) {
+        return failedOutcome(answer.problem);
+      }
+      if (stopping) return null;
+      await new Promise<void>((resolve) => clock.after(ACTOR_RETRY_MS, resolve));
+    }
+  }
+
+  function expire(record: CommandRecord, asked: string, why: Problem): Promise<Answer<CommandAnswer>> {
+    try {
+      recordExpiry(store, record, asked, why);
+    } catch (error) {
+      return Promise.resolve(refuse('unavailable', said(error)));
+    }
+    return Promise.resolve({ ok: false, problem: why });
+  }
+
+  function tooMany(waitMs: number): Problem | null {
+    if (waitMs === 0 && running.size < MAX_RUNNING) return null;
+    const detail = `At most ${HTTP_LIMITS.commandsPerSecond} commands a second are taken.`;
+    return problem('too-many-commands', detail, { retryAfterMs: Math.max(waitMs, 50) });
+  }
+
+  function reject(why: Problem): Answer<CommandAnswer> {
+    count(why);
+    return { ok: false, problem: why };
+  }
+
+  function count({ slug }: Problem): void {
+    rejections.set(slug, (rejections.get(slug) ?? 0) + 1);
+  }
+
+  async function resume(record: CommandRecord): Promise<void> {
+    const age = clock.wall() - record.acceptedMs;
+    if (age <= RESUME_WITHIN_MS) {
+      await run(record, () => change(record, undefined, false));
+      return;
+    }
+    const minutes = Math.round(age / 60_000);
+    const why = `The agent ended before it could carry this out, and came back ${minutes} min later.`;
+    attempt(() => recordOutcome(store, record.commandId, failedOutcome(problem('command-expired', why))));
+  }
+
+  return {
+    command,
+    async resumePending() {
+      // One after the other: a pause and the resume that followed it must not change places.
+      for (const record of store.commands.pending()) {
+        if (!running.has(record.commandId) && !stopping) await resume(record);
+      }
+    },
+    rejected: () => Object.fromEntries(rejections),
+    stop() {
+      stopping = true;
+    },
+  };
+}
+
+function lapsed({ expiresMs }: CommandRequest, nowMs: number): Problem | null {
+  if (expiresMs === null || expiresMs > nowMs) return null;
+  return problem('command-expired', 'The command came after its expires_at; nothing was done.');
+}
+
+function asDuplicate(answer: Answer<CommandAnswer>): Answer<CommandAnswer> {
+  return answer.ok ? { ok: true, value: { ...answer.value, duplicate: true } } : answer;
+}
+
+function attempt<T>(work: () => T): Answer<T> {
+  try {
+    return { ok: true, value: work() };
+  } catch (error) {
+    return { ok: false, problem: problem('unavailable', `The result could not be stored: ${said(error)}`) };
+  }
+}
+
+function refuse(
+  slug: ProblemSlug,
+  detail: string,
+  more: Parameters<typeof problem>[2] = {},
+): { readonly ok: false; readonly problem: Problem } {
+  return { ok: false, problem: problem(slug, detail, more) };
+}
+
+function lost(commandId: string): never {
+  throw new Error(`the command ${commandId} is not in the store any more`);
+}
+
+function hasOwn(value: unknown, key: string): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key);
+}
+
+function said(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
