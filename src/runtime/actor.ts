@@ -12,8 +12,11 @@ export interface ActorHost<Init, Out> {
   readonly init: Init;
   /** Posts to main. One way: whoever wants an answer makes a call. */
   post(message: Out): void;
-  /** Marks that real work was done now (a scan, a limit tick): its age decides health, not the heartbeat's. */
-  worked(): void;
+  /**
+   * Marks that real work was done now (a scan, a limit tick), and when the next is due at the latest: work that is
+   * overdue decides health, not the heartbeat. Without `nextInMs` none is due until this is called again.
+   */
+  worked(nextInMs?: number): void;
 }
 
 /** What an actor is, inside its thread. */

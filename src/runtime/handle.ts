@@ -52,6 +52,8 @@ export interface SpawnedActor<In, Calls extends CallMap<Calls>> {
   lastBeatAgoMs(): number;
   /** Since the last real work, or since the start if there was none yet. */
   lastWorkAgoMs(): number;
+  /** By how much its next work is overdue; 0: nothing is. */
+  overdueMs(): number;
   /** Asks it to end, waits so long, then kills it. Messages that it posts meanwhile are still heard. */
   stop(shutdownMs: number): Promise<ExitReason>;
   /** Ends it at once; from here on it is not heard. */
@@ -94,7 +96,7 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
     [this.ready, this.#settleReady] = settleable<ReadyResult>();
     [this.exited, this.#settleExited] = settleable<ExitReason>();
     this.#vitals.beat(options.clock.monotonic());
-    this.#vitals.worked(options.clock.monotonic());
+    this.#vitals.worked(options.clock.monotonic(), 0);
 
     const workerData: StartData = {
       init: options.init,
@@ -133,6 +135,11 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
 
   lastWorkAgoMs(): number {
     return Math.max(0, this.#options.clock.monotonic() - this.#vitals.lastWorkMs);
+  }
+
+  overdueMs(): number {
+    const due = this.#vitals.workDueMs;
+    return due === 0 ? 0 : Math.max(0, this.#options.clock.monotonic() - due);
   }
 
   stop(shutdownMs: number): Promise<ExitReason> {

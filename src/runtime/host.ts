@@ -32,7 +32,10 @@ export function runActor<Init, In, Out, Calls extends CallMap<Calls>>(
   const host: ActorHost<Init, Out> = {
     init: data.init as Init,
     post: (message) => tell({ message }),
-    worked: () => vitals.worked(monotonicMs()),
+    worked(nextInMs) {
+      const now = monotonicMs();
+      vitals.worked(now, nextInMs === undefined ? 0 : now + nextInMs);
+    },
   };
 
   async function run(): Promise<void> {

@@ -5,11 +5,14 @@
  * Sequence numbers (of what main sent) are 1 to 2^31-1 and start at 1 in each incarnation.
  */
 
-const BYTES = 24;
+const BYTES = 32;
+// In 64-bit words.
 const BEAT = 0;
 const WORK = 1;
-const CURRENT = 4;
-const PROCESSED = 5;
+const DUE = 2;
+// In 32-bit words.
+const CURRENT = 6;
+const PROCESSED = 7;
 
 /** A view on the shared memory of one thread. */
 export class Vitals {
@@ -27,8 +30,10 @@ export class Vitals {
     Atomics.store(this.#stamps, BEAT, BigInt(Math.floor(nowMs)));
   }
 
-  worked(nowMs: number): void {
+  /** Real work was done; `dueMs` is when the next is due at the latest, 0 if none is. */
+  worked(nowMs: number, dueMs: number): void {
     Atomics.store(this.#stamps, WORK, BigInt(Math.floor(nowMs)));
+    Atomics.store(this.#stamps, DUE, BigInt(Math.floor(dueMs)));
   }
 
   /** The thread takes up what main sent as `seq`. */
@@ -53,6 +58,10 @@ export class Vitals {
 
   get lastWorkMs(): number {
     return Number(Atomics.load(this.#stamps, WORK));
+  }
+
+  get workDueMs(): number {
+    return Number(Atomics.load(this.#stamps, DUE));
   }
 
   /** What the thread is inside of; 0: nothing that main sent. */
