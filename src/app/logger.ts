@@ -17,10 +17,12 @@ const STDERR = 2;
 /** Writes synchronously: a line that was logged before a crash is there after it, and there are few lines. */
 export async function createLogger(level: LogLevel): Promise<Logger> {
   const options = { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
-  if (!process.stderr.isTTY) return pino(options, pino.destination({ fd: STDERR, sync: true }));
+  const stream = process.stderr.isTTY ? await readable() : pino.destination({ fd: STDERR, sync: true });
+  const logger: Logger = pino(options, stream);
+  return logger;
+}
+
+async function readable() {
   const { default: pretty } = await import('pino-pretty');
-  return pino(
-    options,
-    pretty({ destination: STDERR, sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' }),
-  );
+  return pretty({ destination: STDERR, sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' });
 }

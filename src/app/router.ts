@@ -49,7 +49,10 @@ export function createRouter(options: RouterOptions): Router {
   const { store, clock, config } = options;
   const told = new ToldProcesses(store.told);
   let source: SourceName | null = null;
-  let trouble: string | null = null;
+  /** The source of the first snapshot: working with another one is a degradation. */
+  let best: SourceName | null = null;
+  let fallback: string | null = null;
+  let blind: string | null = null;
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
   let scanned = false;
 
@@ -85,6 +88,12 @@ export function createRouter(options: RouterOptions): Router {
     options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...by });
   }
 
+  /** Nothing to tell, but a close must know what the process looks like now. */
+  function changed(process: GameProcess): void {
+    const row = told.get(process);
+    if (row) store.commit(() => told.put({ ...row, process }));
+  }
+
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
   function reconcile(running: readonly GameProcess[]): void {
     const fresh = running.filter((process) => !told.get(process)).map((process) => newlyTold(process, true));
@@ -112,34 +121,20 @@ export function createRouter(options: RouterOptions): Router {
   function scanFailed(reason: string, failures: number): void {
     options.log.warn({ reason, failures }, 'a scan of the processes failed');
     if (failures === 1) options.postToSession({ type: 'scan.unknown' });
-    if (failures < FAILED_SCANS_DEGRADE || trouble) return;
-    trouble = `${failures} scans of the processes failed in a row: ${reason}`;
-    tell(agentEvent('agent_degraded', trouble, { part: 'scanner', failures }));
+    if (failures >= FAILED_SCANS_DEGRADE)
+      blind = `${failures} scans of the processes failed in a row: ${reason}`;
   }
 
   function scanWorks(): void {
     options.postToSession({ type: 'scan.known' });
-    if (!trouble) return;
-    trouble = null;
-    tell(agentEvent('agent_recovered', 'The processes can be seen again.', { part: 'scanner' }));
+    blind = null;
   }
 
   function sourceChanged(next: SourceName, reason: string): void {
-    const before = source;
+    options.log.info({ source: next, before: source, reason }, 'detection changed its source');
+    best ??= source;
+    fallback = best === null || next === best ? null : `Detection went from ${best} to ${next}: ${reason}`;
     source = next;
-    options.log.info({ source: next, before, reason }, 'detection changed its source');
-    if (before === null) return;
-    const better = next === 'proc-events' || next === 'toolhelp';
-    tell(
-      agentEvent(
-        better ? 'agent_recovered' : 'agent_degraded',
-        `Detection went from ${before} to ${next}: ${reason}`,
-        {
-          part: 'scanner',
-          source: next,
-        },
-      ),
-    );
   }
 
   function fromSession(message: FromSession): void {
@@ -202,8 +197,11 @@ export function createRouter(options: RouterOptions): Router {
           return started(message.process, message.found);
         case 'process.stopped':
           return stopped(message);
+        case 'process.changed':
+          return changed(message.process);
         case 'processes.snapshot':
           source = message.source;
+          best ??= source;
           return reconcile(message.processes);
         case 'scan.unknown':
           return scanFailed(message.reason, message.failures);
@@ -221,7 +219,7 @@ export function createRouter(options: RouterOptions): Router {
       const rows = told.all().filter((row) => row.child === child && (!game || row.process.game === game));
       return closeAll(rows, 'command');
     },
-    detection: () => ({ source, trouble }),
+    detection: () => ({ source, trouble: blind ?? fallback }),
     tell,
   };
 }

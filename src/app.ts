@@ -1,0 +1,287 @@
+/**
+ * The agent, wired: the only place that knows all layers. Order of start: lock, tokens, log, session, scanner,
+ * server; stopped in reverse. What each part does stands in its own folder.
+ */
+
+import { createExecutor } from './actors/executor/pool.ts';
+import { LiveActor } from './app/actors.ts';
+import { createAgentClock, isoTime } from './app/agent-clock.ts';
+import { type AgentFile, removeAgentFile, writeAgentFile } from './app/agent-file.ts';
+import { bootId } from './app/boot-id.ts';
+import { createCommandDesk } from './app/command-desk.ts';
+import { createDesk } from './app/desk.ts';
+import { monitorHealth } from './app/health-monitor.ts';
+import type { Logger } from './app/logger.ts';
+import { agentEvent, createRouter } from './app/router.ts';
+import { createSyncDesk } from './app/sync-desk.ts';
+import { loadTokens, tokenFiles } from './app/tokens.ts';
+import { VERSION } from './app/version.ts';
+import type { Config } from './protocol/config.ts';
+import type {
+  FromScanner,
+  FromSession,
+  ScannerCalls,
+  ScannerInit,
+  SessionCalls,
+  SessionInit,
+  ToScanner,
+  ToSession,
+} from './protocol/messages.ts';
+import type { Report } from './runtime/child.ts';
+import { startMainBeat } from './runtime/heartbeat.ts';
+import { Supervisor } from './runtime/supervisor.ts';
+import { workerFile } from './runtime/worker-file.ts';
+import { lockDataDir } from './store/lock.ts';
+import { openStore } from './store/open.ts';
+import { type RunningServer, startServer } from './transport/server.ts';
+
+/** A status that waits longer than this for the session actor goes without it, ms. */
+const SETTLE_DEADLINE_MS = 2_000;
+/** How often what is past its retention is dropped, ms. */
+const PRUNE_EVERY_MS = 10 * 60_000;
+
+export interface AgentOptions {
+  readonly config: Config;
+  /** Prepared by prepareDataDir. */
+  readonly dataDir: string;
+  readonly logger: Logger;
+  /** The agent cannot go on: a part that must not rest is in a crash loop. */
+  onGaveUp(reason: string): void;
+}
+
+export interface RunningAgent {
+  /** As it stands in agent.json. */
+  readonly about: AgentFile;
+  /** Takes a new configuration and the tokens as they stand in their files now. */
+  reload(config: Config): Promise<void>;
+  /** A configuration that does not hold was refused: told, the last good one stays. */
+  rejectConfig(file: string, problems: readonly { readonly path: string; readonly message: string }[]): void;
+  /** Clients told, data flushed, nothing left behind. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything; resolves when it can serve. Throws UserError for what a user can mend. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { dataDir, logger } = options;
+  const unlock = lockDataDir(dataDir);
+  let config = options.config;
+  let tokens = loadTokens(dataDir);
+  const clock = createAgentClock();
+  const startedAt = isoTime(clock.wall());
+  const boot = bootId();
+  const store = openStore({ dir: dataDir, clock, bootId: boot });
+  const agentId = store.meta.get('agent_id') ?? '';
+
+  const executor = createExecutor({ file: workerFile('executor') });
+  const router = createRouter({
+    store,
+    clock,
+    config: () => config,
+    postToSession: (message) => session.post(message),
+    close: (task) => executor.close(task),
+    log: logger,
+  });
+  const session = new LiveActor<SessionInit, ToSession, FromSession, SessionCalls>({
+    id: 'session',
+    file: workerFile('session'),
+    clock,
+    init: () => ({ config, ledger: store.ledger.load() }),
+    onMessage: (message) => router.fromSession(message),
+    onReady: () => router.greetSession(),
+  });
+  const mainBeat = startMainBeat();
+  const scanner = new LiveActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>({
+    id: 'scanner',
+    file: workerFile('scanner'),
+    clock,
+    init: () => ({ config, bootId: boot }),
+    onMessage: (message) => router.fromScanner(message),
+    mainBeat: mainBeat.buffer,
+    trackUnmanagedFds: false,
+  });
+
+  const sync = createSyncDesk(store, clock);
+  const settle = () => session.call('settle', [], SETTLE_DEADLINE_MS);
+  const commands = createCommandDesk({
+    agentId,
+    clock,
+    store,
+    config: () => config,
+    session: {
+      async command(command) {
+        const answer = await session.call('command', [command]);
+        return answer.ok
+          ? answer.value.ok
+            ? { ok: true, value: answer.value.result }
+            : answer.value
+          : answer;
+      },
+      settle,
+    },
+    closeGames: (child, game) => router.closeGames(child, game),
+  });
+  const desk = createDesk({
+    agentId,
+    store,
+    clock,
+    config: () => config,
+    router,
+    sync,
+    commands,
+    settle,
+    actors,
+    scannerStats: async () => {
+      const answer = await scanner.call('stats', [], SETTLE_DEADLINE_MS);
+      return answer.ok ? answer.value : null;
+    },
+  });
+
+  let server: RunningServer | null = null;
+  const supervisor = new Supervisor({
+    name: 'agent',
+    strategy: 'one_for_one',
+    children: [
+      session.spec(),
+      scanner.spec(),
+      { id: 'server', restart: 'permanent', shutdownMs: 2_000, onCrashLoop: 'give_up', start: serve },
+    ],
+    clock,
+    random: Math.random,
+    onReport: (report) => logReport(logger, report),
+    onGaveUp: (child, reason) => options.onGaveUp(`The ${child} failed again and again: ${reason}`),
+  });
+
+  async function serve() {
+    const started = await startServer({
+      host: config.desktop_client.websocket.host,
+      port: config.desktop_client.websocket.port,
+      log: store.log,
+      clients: store.clients,
+      sync: store.sync,
+      desk,
+      clock,
+      security: () => ({
+        requireToken: config.security.require_token,
+        viewToken: tokens.view,
+        controlToken: tokens.control,
+        allowedOrigins: config.security.allowed_origins,
+      }),
+      transports: () => ({
+        websocketEnabled: config.desktop_client.websocket.enabled,
+        pollingEnabled: config.desktop_client.http_polling.enabled,
+        pollIntervalSeconds: config.desktop_client.http_polling.interval,
+      }),
+      logger,
+    });
+    server = started;
+    return { exited: new Promise<never>(() => {}), stop: () => started.stop() };
+  }
+
+  function actors() {
+    const state = supervisor.state();
+    const none = { state: 'stopped', restarts: 0, last_beat_ms_ago: null, last_work_ms_ago: null } as const;
+    return {
+      scanner: { ...(state.scanner ?? none), overdue_ms: scanner.overdueMs() },
+      session: { ...(state.session ?? none), overdue_ms: session.overdueMs() },
+      executor: { ...none, state: 'running', ...executor.state(), overdue_ms: null },
+    };
+  }
+
+  const stops: (() => unknown)[] = [];
+  async function shutDown(): Promise<void> {
+    for (const stop of stops) stop();
+    await supervisor.stop();
+    mainBeat.stop();
+    sync.stop();
+    await executor.stop();
+    await store.close();
+    unlock();
+  }
+
+  try {
+    router.tell(
+      ...store.findings,
+      agentEvent('agent_started', `Playwarden ${VERSION} started.`, { version: VERSION }),
+    );
+    await supervisor.start();
+  } catch (error) {
+    await shutDown();
+    throw error;
+  }
+  await commands.resumePending();
+  stops.push(monitorHealth(clock, () => desk.health().reasons, router.tell));
+  stops.push(every(clock, PRUNE_EVERY_MS, () => store.prune(config.retention)));
+
+  const files = tokenFiles(dataDir);
+  const about: AgentFile = {
+    pid: process.pid,
+    host: config.desktop_client.websocket.host,
+    port: (server as RunningServer | null)?.port ?? 0,
+    version: VERSION,
+    agent_id: agentId,
+    started_at: startedAt,
+    epoch: store.log.ends().epoch,
+    token_file: files.control,
+    view_token_file: files.view,
+    source: router.detection().source ?? 'none',
+  };
+  writeAgentFile(dataDir, about);
+
+  return {
+    about,
+    async reload(next) {
+      const fresh = loadTokens(dataDir);
+      const rotated = fresh.view !== tokens.view || fresh.control !== tokens.control;
+      tokens = fresh;
+      if (rotated) server?.tokenRotated();
+      const fixed = unreloadable(config, next);
+      const { host, port } = config.desktop_client.websocket;
+      const websocket = { ...next.desktop_client.websocket, host, port };
+      config = { ...next, desktop_client: { ...next.desktop_client, websocket } };
+      await Promise.all([scanner.call('configure', [config]), session.call('configure', [config])]);
+      const note =
+        fixed.length > 0 ? ` ${fixed.join(' and ')} cannot be reloaded: restart the agent for that.` : '';
+      if (note) logger.warn({ fixed }, `the configuration was reloaded;${note}`);
+      router.tell(
+        agentEvent('config_reloaded', `The configuration was reloaded.${note}`, { not_reloaded: fixed }),
+      );
+    },
+    rejectConfig(file, problems) {
+      logger.error({ file, problems }, 'the configuration was refused; the last good one stays in force');
+      const message = `The configuration ${file} was refused (${problems.length} problems); the last good one stays in force.`;
+      router.tell(agentEvent('config_rejected', message, { file, problems }));
+    },
+    async stop() {
+      router.tell(agentEvent('agent_stopped', 'Playwarden was asked to stop.'));
+      await settle();
+      await shutDown();
+      removeAgentFile(dataDir);
+    },
+  };
+}
+
+/** The names of what differs and only holds at a start (contract C4). */
+function unreloadable(before: Config, after: Config): string[] {
+  const [a, b] = [before.desktop_client.websocket, after.desktop_client.websocket];
+  return [...(a.host === b.host ? [] : ['host']), ...(a.port === b.port ? [] : ['port'])];
+}
+
+function every(
+  clock: { after(ms: number, fn: () => void): () => void },
+  ms: number,
+  fn: () => void,
+): () => void {
+  let cancel = clock.after(ms, again);
+  function again(): void {
+    cancel = clock.after(ms, again);
+    fn();
+  }
+  return () => cancel();
+}
+
+function logReport(logger: Logger, report: Report): void {
+  const quiet = report.kind === 'started' || report.kind === 'stopped';
+  const message = `${report.child} ${report.kind.replaceAll('_', ' ')}`;
+  if (quiet) logger.info(report, message);
+  else logger.warn(report, message);
+}

@@ -1,0 +1,35 @@
+/** Tells when the agent becomes degraded and when it is well again, once each time (agent_event). */
+import type { EventBody } from '../protocol/events.ts';
+import type { Clock } from '../protocol/ports.ts';
+import { agentEvent } from './router.ts';
+
+/** How often health is looked at, ms: a failure is told well within five seconds. */
+const LOOK_EVERY_MS = 1_000;
+
+/** Starts looking; returns its stop. */
+export function monitorHealth(
+  clock: Clock,
+  reasons: () => readonly string[],
+  tell: (event: EventBody) => void,
+): () => void {
+  let told: readonly string[] = [];
+  let cancel = clock.after(LOOK_EVERY_MS, look);
+
+  function look(): void {
+    cancel = clock.after(LOOK_EVERY_MS, look);
+    const now = reasons();
+    if (now.length > 0 && now.some((reason) => !told.some((old) => sameTrouble(old, reason)))) {
+      tell(agentEvent('agent_degraded', now.join(' '), { reasons: now }));
+    } else if (now.length === 0 && told.length > 0) {
+      tell(agentEvent('agent_recovered', 'All parts of the agent work again.', { reasons: told }));
+    }
+    told = now;
+  }
+
+  return () => cancel();
+}
+
+/** The same sentence with other numbers in it is the same trouble. */
+function sameTrouble(a: string, b: string): boolean {
+  return a.replace(/\d+/g, '#') === b.replace(/\d+/g, '#');
+}
