@@ -190,6 +190,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const stops: (() => unknown)[] = [];
   async function shutDown(): Promise<void> {
     for (const stop of stops) stop();
+    commands.stop();
     await supervisor.stop();
     mainBeat.stop();
     sync.stop();

@@ -17,6 +17,7 @@ import type {
 } from '../protocol/messages.ts';
 import type { Store, ToldProcess } from '../protocol/ports.ts';
 import { type AgentClock, isoTime } from './agent-clock.ts';
+import { recordOutcome } from './command-outcome.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
 import { ToldProcesses } from './told-processes.ts';
 
@@ -144,17 +145,7 @@ export function createRouter(options: RouterOptions): Router {
       store.ledger.apply(message.ledger);
       if (message.command) {
         const { commandId, result } = message.command;
-        const record = store.commands.get(commandId);
-        if (record && !record.answer) {
-          const { command } = record.command;
-          store.commands.finish(commandId, {
-            status: 'success',
-            command,
-            command_id: commandId,
-            duplicate: false,
-            result,
-          });
-        }
+        recordOutcome(store, commandId, { status: 'success', result });
       }
     });
     for (const order of message.closes) void carryOut(order);
