@@ -1,0 +1,260 @@
+/**
+ * What the scanner decides, pure: from what sources saw to what main is told. Identity is (pid, start). A process
+ * that runs the same executable and command line as its tracked parent is part of it (contract K4). Only a
+ * certain look ends anything: what could not be read changes nothing (E3). Matching stands in matcher.ts.
+ */
+import type { FromScanner, GameProcess, ProcessIdentity } from '../../protocol/messages.ts';
+
+/** A process that the rules call a game, as it was read at one moment. */
+export interface Sighting {
+  readonly process: GameProcess;
+  readonly parentPid: number;
+}
+
+/** What one look at a pid found. */
+export type Look =
+  | { readonly is: 'game'; readonly sighting: Sighting }
+  /** A program that is no game. `startKey` null: not read, as nothing hung on it. */
+  | { readonly is: 'other'; readonly startKey: string | null }
+  | { readonly is: 'gone' }
+  /** It is there and could not be read. */
+  | { readonly is: 'unreadable' };
+
+/** Why a batch of looks was taken: it decides what a difference means. */
+export type LookCause =
+  /** Regular work of the source. */
+  | 'watch'
+  /** The proof that nothing was missed: what differs is counted. */
+  | 'reconcile'
+  /** Events were lost, or another source took over. */
+  | 'rescan'
+  /** The rules changed: a new match had been running, a lost one is no game any more. */
+  | 'configure';
+
+/** What sources see. All times on the awake clock, ms. */
+export type Observation =
+  | { readonly type: 'exec'; readonly pid: number; readonly atMs: number; readonly look: Look }
+  | { readonly type: 'fork'; readonly parent: number; readonly child: number }
+  /** All threads of the process have ended. */
+  | { readonly type: 'exit'; readonly pid: number; readonly atMs: number }
+  | {
+      readonly type: 'looks';
+      readonly cause: LookCause;
+      /** When a process that is gone now went; null: nobody watched. */
+      readonly atMs: number | null;
+      readonly looks: ReadonlyMap<number, Look>;
+    };
+
+/** A process that is part of a tracked one; `startKey` null: known from its fork only. */
+interface Part {
+  readonly parentPid: number;
+  readonly startKey: string | null;
+}
+
+export interface ScannerState {
+  /** By pid. */
+  readonly tracked: ReadonlyMap<number, GameProcess>;
+  readonly parts: ReadonlyMap<number, Part>;
+  /** What a reconcile had to put right, since the start. */
+  readonly missed: number;
+}
+
+export type ScannerEffect =
+  | { readonly type: 'post'; readonly message: FromScanner }
+  /** A tracked process ended and these had been part of it: look whether they play on. */
+  | { readonly type: 'look_later'; readonly pids: readonly number[] };
+
+export type Step = readonly [state: ScannerState, effects: readonly ScannerEffect[]];
+
+export const INITIAL_STATE: ScannerState = { tracked: new Map(), parts: new Map(), missed: 0 };
+
+/** Names one process for good, over the reuse of its pid. */
+export function sameIdentity(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return a.pid === b.pid && a.startKey === b.startKey;
+}
+
+/** The pids whose fate is of interest: every source looks at them each time. */
+export function watchedPids(state: ScannerState): readonly number[] {
+  return [...state.tracked.keys(), ...state.parts.keys()];
+}
+
+export function isWatched(state: ScannerState, pid: number): boolean {
+  return state.tracked.has(pid) || state.parts.has(pid);
+}
+
+export function step(state: ScannerState, seen: Observation): Step {
+  if (!concerns(state, seen)) return [state, []];
+  const draft = new Draft(state);
+  switch (seen.type) {
+    case 'fork':
+      draft.parts.set(seen.child, { parentPid: seen.parent, startKey: null });
+      break;
+    case 'exit':
+      draft.end(seen.pid, seen.atMs, 'exit');
+      break;
+    case 'exec':
+      draft.look(seen.pid, seen.look, { cause: 'watch', atMs: seen.atMs, exec: true });
+      break;
+    case 'looks':
+      for (const [pid, look] of parentsFirst(seen.looks)) {
+        draft.look(pid, look, { cause: seen.cause, atMs: seen.atMs, exec: false });
+      }
+      break;
+    default:
+      assertNever(seen);
+  }
+  return [draft, draft.effects];
+}
+
+/** Most events of a machine are about other programs: they cost one lookup. */
+function concerns(state: ScannerState, seen: Observation): boolean {
+  const known = (pid: number) => isWatched(state, pid);
+  switch (seen.type) {
+    case 'fork':
+      return known(seen.parent);
+    case 'exit':
+      return known(seen.pid);
+    case 'exec':
+      return seen.look.is === 'game' || known(seen.pid);
+    case 'looks':
+      return seen.looks.size > 0;
+    default:
+      return assertNever(seen);
+  }
+}
+
+/** A part can only be told from a process of its own when its parent is known already. */
+function* parentsFirst(looks: ReadonlyMap<number, Look>): Generator<readonly [number, Look]> {
+  const pending = new Map(looks);
+  function* visit(pid: number): Generator<readonly [number, Look]> {
+    const look = pending.get(pid);
+    if (!look) return;
+    pending.delete(pid);
+    if (look.is === 'game') yield* visit(look.sighting.parentPid);
+    yield [pid, look];
+  }
+  for (const pid of looks.keys()) yield* visit(pid);
+}
+
+interface LookContext {
+  readonly cause: LookCause;
+  readonly atMs: number | null;
+  /** The kernel said that the process executes this program since `atMs`. */
+  readonly exec: boolean;
+}
+
+/** One step in the making: copies of the maps, changed in place, and the effects in order. */
+class Draft implements ScannerState {
+  readonly tracked: Map<number, GameProcess>;
+  readonly parts: Map<number, Part>;
+  missed: number;
+  readonly effects: ScannerEffect[] = [];
+
+  constructor(state: ScannerState) {
+    this.tracked = new Map(state.tracked);
+    this.parts = new Map(state.parts);
+    this.missed = state.missed;
+  }
+
+  look(pid: number, look: Look, context: LookContext): void {
+    switch (look.is) {
+      case 'game':
+        this.#game(look.sighting, context);
+        break;
+      case 'other':
+        this.#other(pid, look.startKey, context);
+        break;
+      case 'gone':
+        // After an exec the exit event follows and knows the moment.
+        if (!context.exec) this.#count(this.end(pid, context.atMs, 'gone'), context);
+        break;
+      case 'unreadable':
+        break;
+      default:
+        assertNever(look);
+    }
+  }
+
+  /** Tells the end of a tracked process or forgets a part; true when something was told. */
+  end(pid: number, atMs: number | null, how: 'exit' | 'exec' | 'gone'): boolean {
+    this.parts.delete(pid);
+    const process = this.tracked.get(pid);
+    if (!process) return false;
+    this.tracked.delete(pid);
+    const identity = { pid, startKey: process.startKey };
+    this.#post({ type: 'process.stopped', identity, endedAwakeMs: atMs, how });
+    const orphans = [...this.parts].filter(([, part]) => part.parentPid === pid).map(([child]) => child);
+    if (orphans.length > 0) this.effects.push({ type: 'look_later', pids: orphans });
+    return true;
+  }
+
+  #game(sighting: Sighting, context: LookContext): void {
+    const { process } = sighting;
+    const before = this.tracked.get(process.pid);
+    if (before && sameIdentity(before, process) && before.game === process.game) {
+      this.#again(before, process);
+      return;
+    }
+    if (before) {
+      const how = sameIdentity(before, process) ? 'exec' : 'gone';
+      this.end(process.pid, context.atMs, how);
+    }
+    if (this.#isPart(sighting)) {
+      this.parts.set(process.pid, { parentPid: sighting.parentPid, startKey: process.startKey });
+      return;
+    }
+    this.parts.delete(process.pid);
+    const started =
+      context.exec && context.atMs !== null ? { ...process, startedAwakeMs: context.atMs } : process;
+    this.tracked.set(process.pid, started);
+    this.#post({ type: 'process.started', process: started, found: context.cause === 'configure' });
+    this.#count(true, context);
+  }
+
+  /** Still the same process and game; its path or command line may be new. */
+  #again(before: GameProcess, now: GameProcess): void {
+    if (before.path === now.path && before.command === now.command) return;
+    const process = { ...now, name: before.name, startedAwakeMs: before.startedAwakeMs };
+    this.tracked.set(process.pid, process);
+    this.#post({ type: 'process.changed', process });
+  }
+
+  #other(pid: number, startKey: string | null, context: LookContext): void {
+    const process = this.tracked.get(pid);
+    if (!process) {
+      this.parts.delete(pid);
+      return;
+    }
+    // Another start: the pid belongs to somebody else, and when the game went nobody saw.
+    const reused = startKey !== null && startKey !== process.startKey;
+    const how = reused || context.cause === 'configure' ? 'gone' : 'exec';
+    this.#count(this.end(pid, reused ? null : context.atMs, how), context);
+  }
+
+  /** Same executable and command line as the tracked parent, over any number of such children (K4). */
+  #isPart({ process, parentPid }: Sighting): boolean {
+    let pid = parentPid;
+    for (let hops = 0; hops <= this.parts.size; hops++) {
+      const root = this.tracked.get(pid);
+      if (root) {
+        return root.game === process.game && root.path === process.path && root.command === process.command;
+      }
+      const between = this.parts.get(pid);
+      if (!between) return false;
+      pid = between.parentPid;
+    }
+    return false;
+  }
+
+  #count(differs: boolean, context: LookContext): void {
+    if (differs && context.cause === 'reconcile') this.missed += 1;
+  }
+
+  #post(message: FromScanner): void {
+    this.effects.push({ type: 'post', message });
+  }
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,43 @@
+/** Wires the four sources to this machine: the only place that knows what each needs. Native parts load on use. */
+import { readFileSync } from 'node:fs';
+import { accountNames } from './accounts.ts';
+import { type ProcReader, procReader } from './proc.ts';
+import type { SourceContext, SourceFactories } from './source.ts';
+import { ProcEventsSource } from './sources/proc-events.ts';
+import { ProcfsSource } from './sources/procfs.ts';
+import { PsListSource } from './sources/ps-list.ts';
+import { ToolhelpSource } from './sources/toolhelp.ts';
+import { loadWin32 } from './win32.ts';
+
+/** `blocksOn` is told on which descriptor the thread waits inside the kernel, -1 for none (see wake.ts). */
+export function sourceFactories(blocksOn: (fd: number) => void): SourceFactories {
+  const accountName = accountNames();
+  const reader = (context: SourceContext): ProcReader =>
+    procReader({
+      rules: context.rules,
+      bootId: context.bootId,
+      accountName,
+      now: () => context.clock.monotonic(),
+    });
+  return {
+    'proc-events': (context) => new ProcEventsSource({ context, reader: reader(context), blocksOn }),
+    procfs: (context) => new ProcfsSource({ context, reader: reader(context) }),
+    toolhelp: (context) => new ToolhelpSource({ context, win32: loadWin32, wallNow: Date.now }),
+    'ps-list': (context) =>
+      new PsListSource({
+        context,
+        accountName,
+        list: async () => (await import('ps-list')).default(),
+        readStat: linuxStat,
+        wallNow: Date.now,
+      }),
+  };
+}
+
+function linuxStat(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Reads processes from /proc on Linux, for all sources there. The executable's link alone decides for nearly all
+ * programs; only what may be a game is read in full. What the texts mean stands in protocol/proc-stat.ts.
+ */
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
+import {
+  commandArguments,
+  executablePath,
+  isGone,
+  linuxStartKey,
+  type ProcStat,
+  parseProcStat,
+} from '../../protocol/proc-stat.ts';
+import type { AccountName } from './accounts.ts';
+import type { Look } from './behavior.ts';
+import type { Rules } from './matcher.ts';
+
+export interface ProcReader {
+  /**
+   * What runs under this pid. `watched`: something hangs on it, so that also of a program that is no game the
+   * start is read, and one that cannot be read is told from one that is gone.
+   */
+  look(pid: number, watched: boolean): Look;
+  /** Whether a process whose first thread has just ended goes on in others. */
+  hasOtherThreads(pid: number): boolean;
+  /** Whether this is the id of a thread beside the first, which /proc answers for as well. */
+  isThread(pid: number): boolean;
+  /** Every process there is, ascending; no threads. Throws when /proc cannot be listed. */
+  pids(): number[];
+  /** The pid that the kernel gave out last: while it stands still nothing was forked. */
+  newestPid(): number;
+  close(): void;
+}
+
+export interface ProcReaderOptions {
+  readonly rules: () => Rules;
+  readonly bootId: string;
+  readonly accountName: AccountName;
+  /** The awake clock, ms. */
+  readonly now: () => number;
+  readonly root?: string;
+}
+
+/** USER_HZ: the unit of the start in /proc/PID/stat, 100 a second on every architecture that Node runs on. */
+const TICK_MS = 10;
+
+/** A command line beyond this is cut: it can be 2 MB and nobody's glob needs that. */
+const COMMAND_MAX_BYTES = 65_536;
+
+export function procReader({
+  rules,
+  bootId,
+  accountName,
+  now,
+  root = '/proc',
+}: ProcReaderOptions): ProcReader {
+  const buffer = Buffer.allocUnsafe(COMMAND_MAX_BYTES);
+  const loadavg = openSync(`${root}/loadavg`, 'r');
+
+  function read(path: string): string {
+    const fd = openSync(path, 'r');
+    try {
+      let length = 0;
+      for (;;) {
+        const count = readSync(fd, buffer, length, buffer.length - length, null);
+        length += count;
+        if (count === 0 || length === buffer.length) return buffer.toString('utf8', 0, length);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  function stat(pid: number): ProcStat | null {
+    // One read is the whole file, and it is this short.
+    const fd = openSync(`${root}/${pid}/stat`, 'r');
+    try {
+      return parseProcStat(buffer.toString('latin1', 0, readSync(fd, buffer, 0, 4_096, null)));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** The executable cannot be read: the process is ending, a kernel thread, or not ours to see. */
+  function withoutExecutable(pid: number): Look {
+    const seen = stat(pid);
+    return seen === null || isGone(seen) ? { is: 'gone' } : { is: 'unreadable' };
+  }
+
+  /** The identity is read first: of a process that ends meanwhile this and the executable are enough. */
+  function whole(pid: number, exe: string | null, watched: boolean): Look {
+    const seen = stat(pid);
+    if (seen === null || (exe === null && isGone(seen))) return { is: 'gone' };
+    const startKey = linuxStartKey(bootId, seen.startTicks);
+    const argv = tolerant(() => commandArguments(read(`${root}/${pid}/cmdline`))) ?? [];
+    const match = rules().match({ exe, argv });
+    if (!match) return exe === null && watched ? { is: 'unreadable' } : { is: 'other', startKey };
+    // Ticks count from the boot, sleep included, so on the awake clock this is the latest that it can have been.
+    const startedAwakeMs = Math.min(Number(seen.startTicks) * TICK_MS + TICK_MS, now());
+    const user = tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null;
+    const command = argv.join(' ');
+    return {
+      is: 'game',
+      sighting: {
+        process: { pid, startKey, ...match, path: exe, command, user, startedAwakeMs },
+        parentPid: seen.ppid,
+      },
+    };
+  }
+
+  return {
+    look(pid, watched) {
+      let exe: string | null = null;
+      try {
+        exe = executablePath(readlinkSync(`${root}/${pid}/exe`));
+        if (!watched && !rules().mayMatch(exe)) return { is: 'other', startKey: null };
+        return whole(pid, exe, watched);
+      } catch (thrown) {
+        const code = errorCode(thrown);
+        if (exe === null && (code === 'EACCES' || code === 'EPERM'))
+          return orGone(() => whole(pid, null, watched));
+        if (exe === null && watched && code === 'ENOENT') return orGone(() => withoutExecutable(pid));
+        return isAbsence(code) ? { is: 'gone' } : { is: 'unreadable' };
+      }
+    },
+
+    hasOtherThreads(pid) {
+      const seen = tolerant(() => stat(pid));
+      return seen !== undefined && seen !== null && seen.threads > 1;
+    },
+
+    isThread(pid) {
+      const status = tolerant(() => read(`${root}/${pid}/status`)) ?? '';
+      const group = /^Tgid:\s*(\d+)$/m.exec(status)?.[1];
+      return group !== undefined && Number(group) !== pid;
+    },
+
+    pids() {
+      const pids: number[] = [];
+      for (const name of readdirSync(root)) {
+        const first = name.charCodeAt(0);
+        if (first >= 48 && first <= 57) pids.push(Number(name));
+      }
+      return pids;
+    },
+
+    newestPid() {
+      const text = buffer.toString('latin1', 0, readSync(loadavg, buffer, 0, 128, 0));
+      return Number(text.slice(text.lastIndexOf(' ') + 1));
+    },
+
+    close: () => closeSync(loadavg),
+  };
+}
+
+/** undefined when the process has no such file any more. */
+function tolerant<T>(readPart: () => T): T | undefined {
+  try {
+    return readPart();
+  } catch {
+    return undefined;
+  }
+}
+
+function orGone(look: () => Look): Look {
+  try {
+    return look();
+  } catch (thrown) {
+    return isAbsence(errorCode(thrown)) ? { is: 'gone' } : { is: 'unreadable' };
+  }
+}
+
+function isAbsence(code: string | undefined): boolean {
+  return code === 'ENOENT' || code === 'ESRCH';
+}
+
+function errorCode(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined;
+}

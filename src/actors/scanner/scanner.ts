@@ -1,0 +1,277 @@
+/**
+ * The scanner without its thread: feeds what the sources see through behavior.ts, posts the outcome, and keeps a
+ * source running. When one dies the next takes over, and the better one is tried again later.
+ */
+import type { SourceName } from '../../protocol/config.ts';
+import type {
+  FromScanner,
+  ScannerCalls,
+  ScannerConfig,
+  ScannerInit,
+  ToScanner,
+} from '../../protocol/messages.ts';
+import type { Actor, ActorHost } from '../../runtime/actor.ts';
+import type { RuntimeClock } from '../../runtime/clock.ts';
+import {
+  INITIAL_STATE,
+  isWatched,
+  type Observation,
+  type ScannerState,
+  step,
+  watchedPids,
+} from './behavior.ts';
+import { compileRules, type Rules } from './matcher.ts';
+import {
+  type ProcessSource,
+  returnDelayMs,
+  type SourceContext,
+  type SourceFactories,
+  type SourceSink,
+  sourceOrder,
+} from './source.ts';
+import type { UsageReader } from './usage.ts';
+
+/** So many scans in a row must fail until the state is told as unknown. */
+const FAILURES_TO_UNKNOWN = 3;
+/** A child that goes down with its tracked parent is not told: it is looked at after so long. */
+const ORPHAN_LOOK_MS = 100;
+
+export interface ScannerParts {
+  readonly host: ActorHost<ScannerInit, FromScanner>;
+  readonly clock: RuntimeClock;
+  readonly platform: NodeJS.Platform;
+  readonly factories: SourceFactories;
+  readonly usage: UsageReader;
+}
+
+/** Starts the best source that works; when it settles the snapshot has been posted. */
+export async function startScanner(parts: ScannerParts): Promise<Actor<ToScanner, ScannerCalls>> {
+  const scanner = new Scanner(parts);
+  await scanner.start();
+  return {
+    receive: () => {},
+    calls: {
+      configure: (config) => scanner.configure(config),
+      stats: () => scanner.stats(),
+      usage: () => scanner.usage(),
+    },
+    stop: () => scanner.stop(),
+  };
+}
+
+class Scanner {
+  readonly #parts: ScannerParts;
+  #config: ScannerConfig;
+  #rules: Rules;
+  #state: ScannerState = INITIAL_STATE;
+  #source: ProcessSource | null = null;
+  #snapshotPosted = false;
+  #failures = 0;
+  #rescans = 0;
+  #overflows = 0;
+  #returnTries = 0;
+  #stopReturn: () => void = () => {};
+  readonly #stopLooks = new Set<() => void>();
+  #stopped = false;
+  /** One change of source at a time. */
+  #changing: Promise<void> = Promise.resolve();
+
+  constructor(parts: ScannerParts) {
+    this.#parts = parts;
+    this.#config = parts.host.init.config;
+    this.#rules = compileRules(this.#config.games);
+  }
+
+  async start(): Promise<void> {
+    const wanted = this.#config.detection.source;
+    const failures = await this.#startFirstOf(this.#order());
+    const { name } = this.#running();
+    if (wanted !== 'auto' && name !== wanted) {
+      this.#post({ type: 'source.changed', source: name, reason: failures.join('; ') });
+      this.#returnLater(wanted);
+    }
+  }
+
+  async configure(config: ScannerConfig): Promise<void> {
+    const before = this.#config;
+    this.#config = config;
+    this.#rules = compileRules(config.games);
+    if (config.detection.source !== before.detection.source) {
+      this.#stopReturn();
+      await this.#change(() => this.#replace(this.#order(), 'the configuration asks for it'));
+    }
+    await this.#source?.rescan('configure');
+  }
+
+  stats(): ReturnType<ScannerCalls['stats']> {
+    return {
+      source: this.#running().name,
+      tracked: this.#state.tracked.size,
+      missed: this.#state.missed,
+      rescans: this.#rescans,
+      overflows: this.#overflows,
+    };
+  }
+
+  async usage(): ReturnType<ScannerCalls['usage']> {
+    const asked = this.#state.tracked;
+    const answers = await this.#parts.usage([...asked.values()]);
+    // A pid that changed hands meanwhile was measured for somebody else.
+    return answers.filter(({ pid }) => this.#state.tracked.get(pid)?.startKey === asked.get(pid)?.startKey);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#stopReturn();
+    for (const stop of this.#stopLooks) stop();
+    await this.#changing;
+    await this.#source?.stop();
+    this.#source = null;
+  }
+
+  #order(): readonly SourceName[] {
+    return sourceOrder(this.#config.detection.source, this.#parts.platform);
+  }
+
+  #running(): ProcessSource {
+    if (!this.#source) throw new Error('no source of process news runs');
+    return this.#source;
+  }
+
+  /** Starts one; returns why the ones before it did not. Throws when none does. */
+  async #startFirstOf(names: readonly SourceName[]): Promise<readonly string[]> {
+    const failures: string[] = [];
+    for (const name of names) {
+      try {
+        this.#source = await this.#started(name);
+        return failures;
+      } catch (thrown) {
+        failures.push(`${name}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+      }
+    }
+    throw new Error(`no way to see processes works here (${failures.join('; ')})`);
+  }
+
+  async #started(name: SourceName): Promise<ProcessSource> {
+    const source = this.#parts.factories[name](this.#context());
+    await source.start(this.#sink(source));
+    return source;
+  }
+
+  #sink(source: ProcessSource): SourceSink {
+    return {
+      observe: (seen) => this.#observe(seen, source.name),
+      failed: (reason) => this.#failed(reason),
+      died: (reason) => this.#fallOver(source, reason),
+      overflowed: () => {
+        this.#overflows += 1;
+      },
+    };
+  }
+
+  #context(): SourceContext {
+    const scanner = this;
+    return {
+      clock: this.#parts.clock,
+      bootId: this.#parts.host.init.bootId,
+      rules: () => this.#rules,
+      watched: () => watchedPids(this.#state),
+      isWatched: (pid) => isWatched(this.#state, pid),
+      get pollIntervalMs() {
+        return scanner.#config.detection.poll_interval_ms;
+      },
+      get reconcileMs() {
+        return scanner.#config.detection.reconcile_seconds * 1_000;
+      },
+    };
+  }
+
+  #observe(seen: Observation, source: SourceName): void {
+    if (this.#stopped) return;
+    const [state, effects] = step(this.#state, seen);
+    this.#state = state;
+    if (seen.type === 'looks') this.#scanned();
+    if (!this.#snapshotPosted) {
+      this.#snapshotPosted = true;
+      this.#post({ type: 'processes.snapshot', processes: [...state.tracked.values()], source });
+      return;
+    }
+    if (seen.type === 'looks' && seen.cause === 'rescan') this.#rescans += 1;
+    for (const effect of effects) {
+      if (effect.type === 'post') this.#post(effect.message);
+      else this.#lookLater(effect.pids);
+    }
+  }
+
+  #scanned(): void {
+    if (this.#failures >= FAILURES_TO_UNKNOWN) this.#post({ type: 'scan.known' });
+    this.#failures = 0;
+    this.#parts.host.worked();
+  }
+
+  #failed(reason: string): void {
+    this.#failures += 1;
+    if (this.#failures !== FAILURES_TO_UNKNOWN) return;
+    this.#post({ type: 'scan.unknown', reason, failures: this.#failures });
+    if (this.#source && this.#worseThan(this.#source.name).length > 0) this.#fallOver(this.#source, reason);
+  }
+
+  #lookLater(pids: readonly number[]): void {
+    const stop = this.#parts.clock.after(ORPHAN_LOOK_MS, () => {
+      this.#stopLooks.delete(stop);
+      void this.#source?.look(pids);
+    });
+    this.#stopLooks.add(stop);
+  }
+
+  #worseThan(name: SourceName): readonly SourceName[] {
+    const order = this.#order();
+    return order.slice(order.indexOf(name) + 1);
+  }
+
+  #fallOver(dead: ProcessSource, reason: string): void {
+    const wanted = dead.name;
+    void this.#change(async () => {
+      if (this.#source !== dead) return;
+      await this.#replace([...this.#worseThan(wanted), wanted], reason);
+      if (this.#running().name !== wanted) this.#returnLater(wanted);
+    });
+  }
+
+  /** Starts the first of these that works in the place of the one that runs. Throws when none does. */
+  async #replace(names: readonly SourceName[], reason: string): Promise<void> {
+    const before = this.#source;
+    await this.#startFirstOf(names);
+    await before?.stop();
+    this.#post({ type: 'source.changed', source: this.#running().name, reason });
+  }
+
+  #returnLater(wanted: SourceName): void {
+    this.#stopReturn();
+    this.#stopReturn = this.#parts.clock.after(returnDelayMs(this.#returnTries), () => {
+      void this.#change(async () => {
+        try {
+          const better = await this.#started(wanted);
+          const before = this.#source;
+          this.#source = better;
+          this.#returnTries = 0;
+          await before?.stop();
+          this.#post({ type: 'source.changed', source: wanted, reason: 'it works again' });
+        } catch {
+          this.#returnTries += 1;
+          this.#returnLater(wanted);
+        }
+      });
+    });
+  }
+
+  /** A failure here means that nothing sees processes any more: it ends the thread, and the supervisor acts. */
+  #change(change: () => Promise<void>): Promise<void> {
+    this.#changing = this.#changing.then(() => (this.#stopped ? undefined : change()));
+    return this.#changing;
+  }
+
+  #post(message: FromScanner): void {
+    this.#parts.host.post(message);
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * Linux's process connector: the kernel says of every exec and exit when it happened, so nothing is polled. It is
+ * subscribed before the first full look, so that nothing falls between the two. Per exec one link is read; a
+ * program that was replaced or ended before that read (under about a tenth of a millisecond) cannot be known.
+ */
+import type { Look, LookCause } from '../behavior.ts';
+import { type EventSocket, openEventSocket, type Received } from '../event-socket.ts';
+import { PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK, type ProcEvent } from '../netlink.ts';
+import type { ProcReader } from '../proc.ts';
+import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
+
+const MASK = (PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0;
+
+/** The kernel answers a listen message at once or not at all (in a container it says nothing). */
+const ANSWER_WITHIN_MS = 200;
+/** Events handled in one go before timers and calls have their turn. */
+const BATCH_MAX = 1_000;
+/** After an overflow not more than one full look in so long. */
+const RESCAN_PAUSE_MS = 100;
+/** Every so many reconciles all processes are looked at again, not only those that are new. */
+const THOROUGH_EVERY = 12;
+/** How long until the threads of a process whose first one ended are looked at again: doubling. */
+const THREADS_FIRST_MS = 1;
+const THREADS_MAX_MS = 1_000;
+
+export interface ProcEventsOptions {
+  readonly context: SourceContext;
+  readonly reader: ProcReader;
+  /** Told the descriptor in which the thread blocks, -1 when it no longer does. */
+  readonly blocksOn: (fd: number) => void;
+  readonly open?: () => EventSocket;
+}
+
+export class ProcEventsSource implements ProcessSource {
+  readonly name = 'proc-events';
+  readonly #context: SourceContext;
+  readonly #reader: ProcReader;
+  readonly #options: ProcEventsOptions;
+  #socket: EventSocket | null = null;
+  #sink: SourceSink | null = null;
+  #stopped: (() => void) | null = null;
+  #released = false;
+  #stopTimers = new Map<'reconcile' | 'rescan' | 'threads', () => void>();
+  /** Pids of which an event came during a full look: what was looked at may be older than the event. */
+  #touched: Set<number> | null = null;
+  /** Processes that go on without their first thread → when a thread of theirs last ended. */
+  readonly #leaderless = new Map<number, number>();
+  #known = new Set<number>();
+  #newest = -1;
+  #reconciles = 0;
+  #rescannedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ProcEventsOptions) {
+    this.#options = options;
+    this.#context = options.context;
+    this.#reader = options.reader;
+  }
+
+  async start(sink: SourceSink): Promise<void> {
+    let socket: EventSocket;
+    try {
+      socket = (this.#options.open ?? openEventSocket)();
+      this.#socket = socket;
+      socket.listen();
+      await this.#answered(socket);
+      socket.listen(MASK);
+      // What happened up to here is in the state that is looked at now.
+      this.#drain(Number.POSITIVE_INFINITY);
+      this.#sink = sink;
+      this.#lookAround('rescan', true);
+    } catch (thrown) {
+      this.#release();
+      throw thrown;
+    }
+    this.#options.blocksOn(socket.fd);
+    this.#read(socket);
+    this.#every();
+  }
+
+  rescan(cause: LookCause): void {
+    this.#drain(Number.POSITIVE_INFINITY);
+    this.#lookAround(cause, true);
+  }
+
+  look(pids: readonly number[]): void {
+    const looks = new Map(pids.map((pid) => [pid, this.#reader.look(pid, true)]));
+    this.#sink?.observe({ type: 'looks', cause: 'watch', atMs: this.#context.clock.monotonic(), looks });
+  }
+
+  async stop(): Promise<void> {
+    this.#sink = null;
+    for (const stop of this.#stopTimers.values()) stop();
+    const socket = this.#socket;
+    if (!socket) return;
+    await new Promise<void>((resolve) => {
+      this.#stopped = resolve;
+      try {
+        socket.listen();
+      } catch {
+        this.#release();
+      }
+    });
+  }
+
+  /** The blocking read returned for the last time, or never began. */
+  #release(): void {
+    if (!this.#released) {
+      this.#released = true;
+      this.#options.blocksOn(-1);
+      this.#socket?.close();
+      this.#socket = null;
+      this.#reader.close();
+    }
+    this.#stopped?.();
+  }
+
+  async #answered(socket: EventSocket): Promise<void> {
+    const { clock } = this.#context;
+    const until = clock.monotonic() + ANSWER_WITHIN_MS;
+    while (clock.monotonic() < until) {
+      const received = socket.take();
+      if (received.kind === 'failed') throw new Error(`no process connector: ${received.reason}`);
+      if (received.kind === 'event' && received.event?.what === 'answer') {
+        if (received.event.error === 0) return;
+        throw new Error(`no process connector: refused with errno ${received.event.error}`);
+      }
+      if (received.kind === 'empty') await new Promise<void>((resolve) => clock.after(5, resolve));
+    }
+    throw new Error('no process connector: the kernel does not answer, as in a container');
+  }
+
+  #read(socket: EventSocket): void {
+    socket.next((received) => {
+      if (!this.#sink) {
+        this.#release();
+        return;
+      }
+      if (this.#receive(received) && this.#drain(BATCH_MAX)) this.#read(socket);
+      else this.#release();
+    });
+  }
+
+  /** Handles what waits in the socket; false when the socket is of no more use. */
+  #drain(limit: number): boolean {
+    const socket = this.#socket;
+    if (!socket) return false;
+    for (let count = 0; count < limit; count++) {
+      const received = socket.take();
+      if (received.kind === 'empty') return true;
+      if (!this.#receive(received)) return false;
+    }
+    return true;
+  }
+
+  #receive(received: Received): boolean {
+    switch (received.kind) {
+      case 'event':
+        if (received.event) this.#event(received.event);
+        return true;
+      case 'overflow':
+        this.#sink?.overflowed();
+        this.#rescanSoon();
+        return true;
+      case 'empty':
+        return true;
+      case 'failed':
+        this.#sink?.died(received.reason);
+        return false;
+    }
+  }
+
+  #event(event: ProcEvent): void {
+    switch (event.what) {
+      case 'exec':
+        this.#touched?.add(event.pid);
+        this.#leaderless.delete(event.pid);
+        this.#exec(event.pid, event.atMs);
+        break;
+      case 'exit':
+        if (event.leader) this.#touched?.add(event.pid);
+        this.#exit(event.pid, event.leader, event.atMs);
+        break;
+      case 'fork':
+        this.#touched?.add(event.child);
+        this.#sink?.observe({ type: 'fork', parent: event.parent, child: event.child });
+        break;
+      case 'answer':
+        break;
+    }
+  }
+
+  #exec(pid: number, atMs: number): void {
+    if (!this.#sink) return;
+    const watched = this.#context.isWatched(pid);
+    const look = this.#reader.look(pid, watched);
+    if (watched || look.is === 'game') this.#sink.observe({ type: 'exec', pid, atMs, look });
+  }
+
+  #exit(pid: number, leader: boolean, atMs: number): void {
+    if (!this.#context.isWatched(pid)) return;
+    if (leader && !this.#reader.hasOtherThreads(pid)) {
+      this.#sink?.observe({ type: 'exit', pid, atMs });
+    } else if (leader || this.#leaderless.has(pid)) {
+      this.#leaderless.set(pid, atMs);
+      this.#watchThreads(THREADS_FIRST_MS);
+    }
+  }
+
+  /** A process ends with its last thread, and the event of that one may come while it still is listed. */
+  #watchThreads(delayMs: number): void {
+    this.#after('threads', delayMs, () => {
+      for (const [pid, atMs] of this.#leaderless) {
+        if (this.#reader.hasOtherThreads(pid)) continue;
+        this.#leaderless.delete(pid);
+        this.#sink?.observe({ type: 'exit', pid, atMs });
+      }
+      if (this.#leaderless.size > 0) this.#watchThreads(Math.min(delayMs * 2, THREADS_MAX_MS));
+    });
+  }
+
+  #rescanSoon(): void {
+    const { clock } = this.#context;
+    const wait = Math.max(0, this.#rescannedAt + RESCAN_PAUSE_MS - clock.monotonic());
+    this.#after('rescan', wait, () => this.rescan('rescan'));
+  }
+
+  #every(): void {
+    this.#after('reconcile', this.#context.reconcileMs, () => {
+      this.#drain(Number.POSITIVE_INFINITY);
+      this.#reconciles += 1;
+      this.#lookAround('reconcile', this.#reconciles % THOROUGH_EVERY === 0);
+      if (this.#sink) this.#every();
+    });
+  }
+
+  /**
+   * Looks at the watched processes and at those that are new since the last time (`thorough`: at all), then lets
+   * the events that came meanwhile go first: they are newer than what was looked at.
+   */
+  #lookAround(cause: LookCause, thorough: boolean): void {
+    const sink = this.#sink;
+    if (!sink) return;
+    this.#touched = new Set();
+    const atMs = this.#context.clock.monotonic();
+    try {
+      const looks = this.#looks(thorough);
+      if (!this.#isFirst) this.#drain(Number.POSITIVE_INFINITY);
+      for (const pid of this.#touched) looks.delete(pid);
+      sink.observe({ type: 'looks', cause, atMs, looks });
+      if (thorough) this.#rescannedAt = atMs;
+    } catch (thrown) {
+      sink.failed(thrown instanceof Error ? thrown.message : String(thrown));
+    } finally {
+      this.#touched = null;
+    }
+  }
+
+  /** During the first look nothing is tracked yet: its events are handled after it. */
+  get #isFirst(): boolean {
+    return this.#rescannedAt === Number.NEGATIVE_INFINITY;
+  }
+
+  #looks(thorough: boolean): Map<number, Look> {
+    const looks = new Map<number, Look>();
+    for (const pid of this.#context.watched()) looks.set(pid, this.#reader.look(pid, true));
+    const newest = this.#reader.newestPid();
+    if (newest === this.#newest && !thorough) return looks;
+    const pids = this.#reader.pids();
+    for (const pid of pids) {
+      if (looks.has(pid) || (!thorough && this.#known.has(pid))) continue;
+      const look = this.#reader.look(pid, false);
+      if (look.is === 'game') looks.set(pid, look);
+    }
+    this.#newest = newest;
+    this.#known = new Set(pids);
+    return looks;
+  }
+
+  #after(name: 'reconcile' | 'rescan' | 'threads', ms: number, fn: () => void): void {
+    this.#stopTimers.get(name)?.();
+    this.#stopTimers.set(name, this.#context.clock.after(ms, fn));
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The list of processes as `ps` gives it, for macOS and whatever has nothing better. One list at a time: while one
+ * is late none is begun, and what has not come in time counts as failed, never as empty.
+ */
+import type { ProcessDescriptor } from 'ps-list';
+import { linuxStartKey, parseProcStat } from '../../../protocol/proc-stat.ts';
+import type { AccountName } from '../accounts.ts';
+import type { Look, LookCause } from '../behavior.ts';
+import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
+
+/** A list costs tens of ms of CPU here and in its child: not oftener than this. */
+const INTERVAL_MIN_MS = 1_000;
+export const LIST_TIMEOUT_MS = 10_000;
+
+export interface PsListOptions {
+  readonly context: SourceContext;
+  readonly list: () => Promise<readonly ProcessDescriptor[]>;
+  readonly accountName: AccountName;
+  /** The text of /proc/PID/stat where there is one: the identity then is that of the other sources on Linux. */
+  readonly readStat: (pid: number) => string | null;
+  /** Epoch ms. */
+  readonly wallNow: () => number;
+}
+
+export class PsListSource implements ProcessSource {
+  readonly name = 'ps-list';
+  readonly #options: PsListOptions;
+  readonly #context: SourceContext;
+  #sink: SourceSink | null = null;
+  #stopTimers = new Set<() => void>();
+  /** The list that has not come yet. */
+  #pending: Promise<readonly ProcessDescriptor[]> | null = null;
+  #seenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: PsListOptions) {
+    this.#options = options;
+    this.#context = options.context;
+  }
+
+  async start(sink: SourceSink): Promise<void> {
+    this.#sink = sink;
+    try {
+      await this.#scan('rescan');
+    } catch (thrown) {
+      this.stop();
+      throw thrown;
+    }
+    this.#scanLater();
+  }
+
+  async rescan(cause: LookCause): Promise<void> {
+    // A list under way was asked for before: what it shows was read under the rules that hold when it is told.
+    try {
+      await this.#scan(cause);
+    } catch (thrown) {
+      this.#sink?.failed(message(thrown));
+    }
+  }
+
+  look(): Promise<void> {
+    return this.rescan('watch');
+  }
+
+  stop(): void {
+    this.#sink = null;
+    for (const stop of this.#stopTimers) stop();
+    this.#stopTimers.clear();
+  }
+
+  #scanLater(): void {
+    this.#after(Math.max(INTERVAL_MIN_MS, this.#context.pollIntervalMs), async () => {
+      await this.rescan('watch');
+      if (this.#sink) this.#scanLater();
+    });
+  }
+
+  async #scan(cause: LookCause): Promise<void> {
+    const list = await this.#inTime();
+    const looks = new Map<number, Look>(this.#context.watched().map((pid) => [pid, { is: 'gone' }]));
+    for (const seen of list) {
+      const look = this.#lookAt(seen);
+      if (look.is === 'game' || looks.has(seen.pid)) looks.set(seen.pid, look);
+    }
+    const now = this.#context.clock.monotonic();
+    const lapsed = now - this.#seenAt > 2 * LIST_TIMEOUT_MS;
+    this.#seenAt = now;
+    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks });
+  }
+
+  async #inTime(): Promise<readonly ProcessDescriptor[]> {
+    this.#pending ??= this.#options.list().finally(() => {
+      this.#pending = null;
+    });
+    const pending = this.#pending;
+    return await new Promise((resolve, reject) => {
+      const cancel = this.#after(LIST_TIMEOUT_MS, () =>
+        reject(new Error('the list of processes takes too long')),
+      );
+      pending.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #lookAt(seen: ProcessDescriptor): Look {
+    const { pid } = seen;
+    const path = seen.path || null;
+    const command = seen.cmd || null;
+    // ps joins the arguments; only what Wine and interpreters run is taken from them.
+    const argv = command === null ? [] : command.split(' ');
+    const match = this.#context.rules().match({ exe: path ?? seen.name, argv });
+    const stat = parseProcStat(this.#options.readStat(pid) ?? '');
+    if (stat?.state === 'Z' && stat.threads <= 1) return { is: 'gone' };
+    const startKey = stat
+      ? linuxStartKey(this.#context.bootId, stat.startTicks)
+      : String(seen.startTime?.getTime() ?? 'unknown');
+    if (!match) return { is: 'other', startKey };
+    const now = this.#context.clock.monotonic();
+    const ageMs = seen.startTime ? this.#options.wallNow() - seen.startTime.getTime() : 0;
+    const startedAwakeMs = Math.min(now, now - ageMs);
+    const user = seen.uid === undefined ? null : this.#options.accountName(seen.uid);
+    const process = { pid, startKey, ...match, path, command, user, startedAwakeMs };
+    return { is: 'game', sighting: { process, parentPid: seen.ppid } };
+  }
+
+  #after(ms: number, fn: () => void): () => void {
+    const stop = this.#context.clock.after(ms, () => {
+      this.#stopTimers.delete(stop);
+      fn();
+    });
+    this.#stopTimers.add(stop);
+    return () => {
+      stop();
+      this.#stopTimers.delete(stop);
+    };
+  }
+}
+
+function message(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
