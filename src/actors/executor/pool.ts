@@ -11,8 +11,8 @@ import { FORCE_WAIT_MS } from './close.ts';
 const MAX_THREADS = 2;
 /** A close mostly waits, so one thread carries several. */
 const TASKS_PER_THREAD = 8;
-/** More than that many closes at once are refused as failed: no child runs so many games. */
-const MAX_WAITING = 256;
+/** More than that many closes at once are refused as failed. Piscina's own limit does not count tasks with a signal. */
+const MAX_UNSETTLED = 256;
 /** How long a thread lives on with nothing to do, ms: a relaunch within it finds a warm thread. */
 const IDLE_MS = 10_000;
 /** What a close may take beyond its own waits, ms: the start of a thread on a busy machine. */
@@ -49,8 +49,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
       maxThreads: MAX_THREADS,
       concurrentTasksPerWorker: TASKS_PER_THREAD,
       idleTimeout: IDLE_MS,
-      maxQueue: MAX_WAITING,
+      maxQueue: MAX_UNSETTLED,
       atomics: 'disabled',
+      trackUnmanagedFds: false,
     });
     // A thread that dies fails its own tasks; the event itself has nothing to add.
     loaded.on('error', () => {});
@@ -58,6 +59,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   async function run(task: CloseTask, deadlineMs: number): Promise<CloseReport> {
+    if (unsettled > MAX_UNSETTLED) throw new Error(`more than ${MAX_UNSETTLED} processes are being closed`);
     pool ??= load();
     const threads = await pool;
     if (stopped) throw new Error('the agent is stopping');

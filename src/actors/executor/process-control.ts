@@ -12,8 +12,8 @@ export interface Marked extends ProcessIdentity {
 
 /** A process as it is now. */
 export interface SeenProcess extends ProcessIdentity {
-  /** The executable, under every name that it may be known by; empty when it cannot be read. */
-  readonly paths: readonly string[];
+  /** The executable; null: it cannot be read. */
+  readonly path: string | null;
   /** null: it cannot be read. */
   readonly command: string | null;
 }
@@ -44,20 +44,17 @@ export interface ProcessControl {
  */
 export function isStill(marked: Marked, seen: SeenProcess | null): seen is SeenProcess {
   if (!seen || seen.pid !== marked.pid || seen.startKey !== marked.startKey) return false;
-  return samePath(marked.path, seen.paths) && sameCommand(marked.command, seen.command);
+  return samePath(marked.path, seen.path) && sameCommand(marked.command, seen.command);
 }
 
 /** A child that runs the same executable and command line is part of its parent (contract K4). */
 export function isPartOf(marked: Marked, child: SeenProcess): boolean {
-  return (
-    (child.paths.length > 0 || child.command !== null) &&
-    samePath(marked.path, child.paths) &&
-    sameCommand(marked.command, child.command)
-  );
+  const readable = child.path !== null || child.command !== null;
+  return readable && samePath(marked.path, child.path) && sameCommand(marked.command, child.command);
 }
 
-function samePath(marked: string | null, seen: readonly string[]): boolean {
-  return marked === null || seen.length === 0 || seen.includes(marked);
+function samePath(marked: string | null, seen: string | null): boolean {
+  return marked === null || seen === null || marked === seen;
 }
 
 function sameCommand(marked: string | null, seen: string | null): boolean {

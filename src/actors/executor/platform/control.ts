@@ -10,7 +10,7 @@ export function platformControl(platform: NodeJS.Platform): Promise<ProcessContr
 }
 
 async function make(platform: NodeJS.Platform): Promise<ProcessControl> {
-  if (platform === 'linux') return (await import('./linux.ts')).linuxControl();
+  if (platform === 'linux') return (await import('./linux.ts')).loadLinuxControl();
   if (platform === 'win32') return (await import('./windows.ts')).windowsControl();
   return (await import('./ps.ts')).psControl();
 }

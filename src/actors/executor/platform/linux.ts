@@ -21,11 +21,16 @@ import {
   type ProcessControl,
   type SeenProcess,
 } from '../process-control.ts';
-import { type Failure, loadPidfds, type Pidfds } from './pidfd.ts';
+import type { Failure, Pidfds } from './pidfd.ts';
+
+/** With pidfds where they can be had. */
+export async function loadLinuxControl(): Promise<ProcessControl> {
+  return linuxControl(await import('./pidfd.ts').then((module) => module.loadPidfds()).catch(() => null));
+}
 
 const { SIGTERM, SIGKILL } = constants.signals;
 
-export function linuxControl(pidfds: Pidfds | null = pidfdsIfAny()): ProcessControl {
+export function linuxControl(pidfds: Pidfds | null): ProcessControl {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
 
   function look(pid: number): SeenProcess | null {
@@ -36,7 +41,7 @@ export function linuxControl(pidfds: Pidfds | null = pidfdsIfAny()): ProcessCont
     return {
       pid,
       startKey: linuxStartKey(bootId, stat.startTicks),
-      paths: link === null ? [] : [executablePath(link), ...windowsPath(args[0])],
+      path: link === null ? null : executablePath(link),
       command: args.length === 0 ? null : args.join(' '),
     };
   }
@@ -79,11 +84,6 @@ function killByPid(pid: number, signal: number): Failure {
   }
 }
 
-/** Under Wine the executable is Wine's own; the game's path is the first argument. */
-function windowsPath(argument: string | undefined): string[] {
-  return argument?.includes('\\') ? [argument] : [];
-}
-
 function readStat(pid: number): ProcStat | null {
   const text = readOr(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
   return text === null ? null : parseProcStat(text);
@@ -97,14 +97,6 @@ function allPids(): number[] {
 function readOr(read: () => string): string | null {
   try {
     return read();
-  } catch {
-    return null;
-  }
-}
-
-function pidfdsIfAny(): Pidfds | null {
-  try {
-    return loadPidfds();
   } catch {
     return null;
   }

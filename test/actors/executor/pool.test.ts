@@ -1,0 +1,97 @@
+/** The pool: every close settles with a report, whatever its thread does. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { loadLinuxControl } from '../../../src/actors/executor/platform/linux.ts';
+import { createExecutor, type Executor } from '../../../src/actors/executor/pool.ts';
+import type { CloseTask } from '../../../src/protocol/messages.ts';
+import { workerFile } from '../../../src/runtime/worker-file.ts';
+import { bundleWorker, removeBundles } from '../../helpers/bundle.ts';
+
+const running: Executor[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((executor) => executor.stop()));
+});
+afterAll(removeBundles);
+
+function executor(file: URL, slackMs?: number): Executor {
+  const made = createExecutor({ file, ...(slackMs !== undefined && { slackMs }) });
+  running.push(made);
+  return made;
+}
+
+function task(over: Partial<CloseTask> = {}): CloseTask {
+  const target = { pid: 99_999_999, startKey: 'x:1', name: 'pw-test-game', path: null, command: null };
+  return { target, waitMs: 0, ownPids: [process.pid], ...over };
+}
+
+// The deadline is waitMs + 3 s + slack: a negative slack makes it short.
+const SHORT = -2_500;
+
+describe('the executor', () => {
+  it('has no thread until something is to be closed', () => {
+    expect(executor(workerFile('executor')).state()).toEqual({ threads: 0, queued: 0, running: 0 });
+  });
+
+  it.runIf(process.platform === 'linux')('K4: closes a real process in a thread', async () => {
+    const child = spawn('/bin/sleep', ['61'], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    const pid = child.pid!;
+    const seen = (await loadLinuxControl()).look(pid)!;
+    const { startKey, path, command } = seen;
+    const target = { pid, startKey, name: 'sleep', path, command };
+    const pool = executor(workerFile('executor'));
+    const report = await pool.close(task({ target, waitMs: 2_000 }));
+    expect(report).toMatchObject({ pid, name: 'sleep', outcome: 'closed' });
+    expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
+  });
+
+  it('a process that is gone is not_running', async () => {
+    const report = await executor(workerFile('executor')).close(task());
+    expect(report).toMatchObject({ pid: 99_999_999, outcome: 'not_running' });
+  });
+
+  it.each([
+    ['never answers', 'never-answers.ts', /no answer from the executor within 500 ms/],
+    ['is stuck', 'stuck.ts', /no answer from the executor within 500 ms/],
+    ['dies', 'dies.ts', /exited|terminat/i],
+  ])('a thread that %s is a failed close', async (_what, fixture, why) => {
+    const report = await executor(await bundleWorker(`fixtures/executor/${fixture}`), SHORT).close(task());
+    expect(report).toMatchObject({ outcome: 'failed', pid: 99_999_999 });
+    expect(report.error).toMatch(why);
+  });
+
+  it('closes again after a thread was lost', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/dies.ts'), SHORT);
+    expect((await pool.close(task())).outcome).toBe('failed');
+    expect((await pool.close(task())).outcome).toBe('failed');
+    expect(pool.state().running).toBe(0);
+  });
+
+  it('a worker file that is missing is a failed close, not an exception', async () => {
+    const report = await executor(new URL('file:///no/such/worker.js'), SHORT).close(task());
+    expect(report.outcome).toBe('failed');
+  });
+
+  it('more closes than it holds are refused at once, and all settle', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'), SHORT);
+    const reports = await Promise.all(Array.from({ length: 400 }, () => pool.close(task())));
+    const errors = reports.map((report) => report.error ?? '');
+    expect(errors.filter((e) => /more than 256/.test(e))).toHaveLength(144);
+    expect(errors.filter((e) => /no answer/.test(e))).toHaveLength(256);
+    expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
+  });
+
+  it('what is under way when it stops is reported as failed', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'));
+    const report = pool.close(task());
+    await until(() => pool.state().threads === 1);
+    await pool.stop();
+    expect((await report).outcome).toBe('failed');
+    expect((await pool.close(task())).outcome).toBe('failed');
+  });
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

@@ -1,0 +1,51 @@
+/** What Linux says of a process, read from texts as the kernel writes them. */
+import { describe, expect, it } from 'vitest';
+import {
+  commandArguments,
+  executablePath,
+  isGone,
+  linuxStartKey,
+  parseProcStat,
+} from '../../src/protocol/proc-stat.ts';
+
+const stat = (comm: string, state = 'S', threads = 4) =>
+  `812 (${comm}) ${state} 700 812 812 0 -1 4194304 95 0 0 0 1 2 0 0 20 0 ${threads} 0 4711 5734400 200 1844674407\n`;
+
+describe('/proc/PID/stat', () => {
+  it.each([['sober'], ['a) b (c'], ['x y'], ['))']])('the name %j does not shift the fields', (comm) => {
+    expect(parseProcStat(stat(comm))).toEqual({
+      pid: 812,
+      comm,
+      state: 'S',
+      ppid: 700,
+      threads: 4,
+      startTicks: '4711',
+    });
+  });
+
+  it.each([[''], ['812 (cut'], ['812 (cut) S 1'], ['no process']])('%j is no process', (text) => {
+    expect(parseProcStat(text)).toBeNull();
+  });
+
+  it('a zombie is gone, unless other threads of it run on', () => {
+    const gone = (state: string, threads: number) => isGone(parseProcStat(stat('game', state, threads))!);
+    expect(gone('Z', 1)).toBe(true);
+    expect(gone('Z', 3)).toBe(false);
+    expect(gone('X', 1)).toBe(true);
+    expect(gone('D', 1)).toBe(false);
+    expect(gone('T', 1)).toBe(false);
+  });
+});
+
+it('a start key names the boot and the moment in it', () => {
+  expect(linuxStartKey('0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9\n', '4711')).toBe('0a1b2c3d:4711');
+});
+
+it('an executable whose file was deleted keeps its path', () => {
+  expect(executablePath('/games/player (deleted)')).toBe('/games/player');
+});
+
+it('a command line ends without its NULs, and may be empty', () => {
+  expect(commandArguments('a\0b c\0\0')).toEqual(['a', 'b c']);
+  expect(commandArguments('')).toEqual([]);
+});
