@@ -44,6 +44,11 @@ export class FakeClock {
     this.#now = end;
   }
 
+  /** Time passes while the whole process is stopped: timers that fall due fire late, at the next `advance`. */
+  sleep(ms: number): void {
+    this.#now += ms;
+  }
+
   get pendingTimers(): number {
     return this.#timers.length;
   }
