@@ -1,0 +1,545 @@
+/** The desk for commands: who may, what comes twice, what comes late, and what stands when. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Answer, CommandRecord } from '../../src/protocol/ports.ts';
+import { problem } from '../../src/protocol/problems.ts';
+import { actorDown, CommandBench } from '../helpers/command-bench.ts';
+
+const TWO_CHILDREN = { profiles: { ann: { os_users: ['ann'] }, bob: { os_users: ['bob'] } } };
+
+const slug = (answer: Answer<unknown>) => (answer.ok ? 'ok' : answer.problem.slug);
+const paths = (answer: Answer<unknown>) =>
+  answer.ok ? [] : (answer.problem.errors ?? []).map((e) => e.path).sort();
+const value = <T>(answer: Answer<T>): T => {
+  if (!answer.ok) throw new Error(JSON.stringify(answer.problem));
+  return answer.value;
+};
+const inMs = (bench: CommandBench, ms: number) => new Date(bench.clock.wall() + ms).toISOString();
+/** Lets promises and timers run until the answer is there. */
+async function settled<T>(bench: CommandBench, answer: Promise<T>): Promise<T> {
+  let done = false;
+  void answer.finally(() => {
+    done = true;
+  });
+  for (let i = 0; i < 10_000 && !done; i++) {
+    await Promise.resolve();
+    if (i % 20 === 19) bench.clock.advance(50);
+  }
+  return answer;
+}
+
+describe('carrying out', () => {
+  it('K1: a command is answered with its name, its id and its result', async () => {
+    const bench = new CommandBench();
+    const body = { command: 'extend_time', parameters: { minutes: 15 }, command_id: 'c1' };
+    expect(value(await bench.control(body))).toEqual({
+      status: 'success',
+      command: 'extend_time',
+      command_id: 'c1',
+      duplicate: false,
+      result: { done: 'extend_time' },
+    });
+    expect(bench.told()).toEqual(['command_completed c1']);
+  });
+
+  it('K1: the server makes an id where none was given', async () => {
+    const bench = new CommandBench();
+    const { command_id } = value(await bench.control({ command: 'resume' }));
+    expect(command_id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('K1: an alias does the same and is echoed', async () => {
+    const bench = new CommandBench();
+    const body = {
+      command: 'force_close_roblox',
+      command_id: 'c1',
+      parameters: { game: 'roblox', reason: 'bed' },
+    };
+    expect(value(await bench.control(body))).toMatchObject({
+      command: 'force_close_roblox',
+      status: 'success',
+    });
+    expect(bench.effects).toEqual(['close default_child roblox c1 bed']);
+  });
+
+  it('K1: a close tells each process', async () => {
+    const bench = new CommandBench();
+    const { result } = value(await bench.control({ command: 'force_close' }));
+    expect(result).toEqual({ outcome: 'closed', processes: bench.reports });
+  });
+
+  it('K1: a close with nothing to close succeeds and says so', async () => {
+    const bench = new CommandBench();
+    bench.reports = [];
+    const answer = value(await bench.control({ command: 'force_close' }));
+    expect(answer).toMatchObject({ status: 'success', result: { outcome: 'not_running', processes: [] } });
+  });
+
+  it.each(['denied', 'failed'] as const)(
+    'K1: a close that was %s is an error, never a success',
+    async (outcome) => {
+      const bench = new CommandBench();
+      bench.reports = [...bench.reports, { pid: 6, name: 'player', outcome, waited_ms: 3, error: 'EPERM' }];
+      const answer = value(await bench.control({ command: 'force_close', command_id: 'c1' }));
+      expect(answer).toMatchObject({ status: 'error', result: { outcome } });
+      expect(bench.told()).toEqual(['command_failed c1']);
+    },
+  );
+
+  it('K1: an executor that throws is an error of the command', async () => {
+    const bench = new CommandBench();
+    bench.beforeClose = () => Promise.reject(new Error('no pool'));
+    const answer = value(await bench.control({ command: 'force_close', command_id: 'c1' }));
+    expect(answer).toMatchObject({
+      status: 'error',
+      result: { outcome: 'failed', problem: { detail: 'no pool' } },
+    });
+  });
+
+  it('send_notification is a notification event, told once, about a child or about none', async () => {
+    const bench = new CommandBench(TWO_CHILDREN);
+    const parameters = { title: 'Dinner', message: 'in ten minutes' };
+    value(await bench.control({ command: 'send_notification', parameters, command_id: 'c1' }));
+    value(
+      await bench.control({
+        command: 'send_notification',
+        parameters,
+        command_id: 'c2',
+        child_profile: 'ann',
+      }),
+    );
+    value(
+      await bench.control({
+        command: 'send_notification',
+        parameters,
+        command_id: 'c2',
+        child_profile: 'ann',
+      }),
+    );
+    expect(bench.events('notification').map((e) => e.data)).toEqual([
+      { ...parameters, type: 'message' },
+      { ...parameters, type: 'message', child_profile: 'ann' },
+    ]);
+    expect(bench.told()).toEqual(['command_completed c1', 'command_completed c2']);
+  });
+
+  it('D5: a command is accepted and on the disk before it is carried out', async () => {
+    const bench = new CommandBench();
+    let confirmed = () => {};
+    bench.durable = () =>
+      new Promise((resolve) => {
+        confirmed = resolve;
+      });
+    const answer = bench.control({ command: 'force_close', command_id: 'c1' });
+    await Promise.resolve();
+    expect(bench.commands.get('c1')).toMatchObject({ answer: null });
+    expect(bench.effects).toEqual([]);
+    confirmed();
+    value(await answer);
+    expect(bench.trace).toEqual(['durable', 'close']);
+  });
+
+  it('D5: what the disk does not confirm is not carried out', async () => {
+    const bench = new CommandBench();
+    bench.durable = () => Promise.reject(new Error('EIO'));
+    const answer = value(await bench.control({ command: 'force_close', command_id: 'c1' }));
+    expect(answer).toMatchObject({ status: 'error' });
+    expect(JSON.stringify(answer.result)).toContain('EIO');
+    expect(bench.effects).toEqual([]);
+  });
+
+  it('a question needs no disk and tells no event', async () => {
+    const bench = new CommandBench();
+    const { result } = value(await bench.view({ command: 'get_live_status' }));
+    expect(result).toMatchObject({ child_profile: 'default_child', playing: false, remaining_minutes: 120 });
+    expect(bench.trace).toEqual([]);
+    expect(bench.events()).toEqual([]);
+    expect(bench.commands.records.size).toBe(0);
+  });
+});
+
+describe('refusing', () => {
+  it.each([
+    [null],
+    [[]],
+    ['force_close'],
+    [{}],
+    [{ command: 7 }],
+    [{ command: 'resume', bogus: 1 }],
+    [{ command: 'resume', command_id: '' }],
+    [{ command: 'resume', command_id: 'x'.repeat(65) }],
+    [{ command: 'resume', expires_at: 'tomorrow' }],
+    [{ command: 'resume', expires_at: '2026-01-15T16:00:00' }],
+    [{ command: 'resume', parameters: [] }],
+    [JSON.parse('{"command":"resume","parameters":{"__proto__":{"minutes":1}}}')],
+    [JSON.parse('{"command":"resume","__proto__":{"minutes":1}}')],
+    [{ command: 'extend_time', parameters: { minutes: 0 } }],
+    [{ command: 'extend_time', parameters: { minutes: 721 } }],
+    [{ command: 'extend_time' }],
+    [{ command: 'set_time_limit', parameters: { minutes: 'none' } }],
+    [{ command: 'send_notification', parameters: { title: 'x'.repeat(201), message: 'y' } }],
+    [{ jws: 7 }],
+    [{ jws: 'a.b.c', command: 'resume' }],
+  ])('K3: %j does not fit its schema', async (body) => {
+    const bench = new CommandBench();
+    expect(slug(await bench.control(body))).toBe('schema-mismatch');
+    expect([bench.effects, bench.events(), bench.commands.records.size]).toEqual([[], [], 0]);
+  });
+
+  it('S6: every problem is told at once', async () => {
+    const answer = await new CommandBench().control({
+      command: 'extend_time',
+      command_id: '',
+      bogus: 1,
+      parameters: { minutes: 'many', hours: 1 },
+    });
+    expect(paths(answer)).toEqual(['bogus', 'command_id', 'parameters.hours', 'parameters.minutes']);
+  });
+
+  it.each(['shutdown', 'constructor', '__proto__', 'FORCE_CLOSE'])(
+    'K3: %s is no command',
+    async (command) => {
+      const bench = new CommandBench();
+      expect(slug(await bench.control({ command }))).toBe('command-unknown');
+      expect(slug(await bench.view({ command }))).toBe('command-unknown');
+    },
+  );
+
+  it.each(['nobody', 'constructor', '__proto__'])('K3: %s is no child', async (child_profile) => {
+    const bench = new CommandBench();
+    expect(slug(await bench.control({ command: 'resume', child_profile }))).toBe('child-unknown');
+  });
+
+  it('K3: with several children one has to be named, and they are listed', async () => {
+    const bench = new CommandBench(TWO_CHILDREN);
+    for (const command of ['force_close', 'get_live_status']) {
+      const answer = await bench.control({ command });
+      expect(slug(answer)).toBe('child-unknown');
+      expect(!answer.ok && answer.problem.detail).toContain('ann, bob');
+    }
+  });
+
+  it('K3: an unknown game is told at its path', async () => {
+    const body = { command: 'force_close', parameters: { game: 'chess' } };
+    const answer = await new CommandBench().control(body);
+    expect([slug(answer), paths(answer)]).toEqual(['schema-mismatch', ['parameters.game']]);
+  });
+
+  it.each([
+    'force_close',
+    'force_close_roblox',
+    'set_time_limit',
+    'extend_time',
+    'pause',
+    'resume',
+    'send_notification',
+  ])('S5: the view token may not %s, nor learn what else is wrong with it', async (command) => {
+    const bench = new CommandBench();
+    expect(slug(await bench.view({ command, child_profile: 'nobody', bogus: 1 }))).toBe('control-required');
+    expect(bench.effects).toEqual([]);
+  });
+
+  it('S6: the 21st command within a second is refused with the time to wait, and one later is taken', async () => {
+    const bench = new CommandBench();
+    const answers = [];
+    for (let i = 0; i < 21; i++) answers.push(slug(await bench.control({ command: 'resume' })));
+    expect(answers.filter((s) => s === 'ok')).toHaveLength(20);
+    expect(answers[20]).toBe('too-many-commands');
+    bench.clock.advance(1_000);
+    expect(slug(await bench.control({ command: 'resume' }))).toBe('ok');
+  });
+
+  it('S6: a flood of questions does not keep a command out', async () => {
+    const bench = new CommandBench();
+    for (let i = 0; i < 50; i++) await bench.view({ command: 'get_live_status' });
+    expect(slug(await bench.view({ command: 'get_live_status' }))).toBe('too-many-commands');
+    expect(slug(await bench.control({ command: 'force_close' }))).toBe('ok');
+  });
+
+  it('S6: more commands under way than it holds are refused', async () => {
+    const bench = new CommandBench();
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    bench.beforeClose = () => gate;
+    const answers = [];
+    for (let i = 0; i < 70; i++) {
+      answers.push(bench.control({ command: 'force_close', command_id: `c${i}` }));
+      bench.clock.advance(100);
+    }
+    release();
+    const slugs = (await Promise.all(answers)).map(slug);
+    expect(slugs.filter((s) => s === 'ok')).toHaveLength(64);
+    expect(slugs.filter((s) => s === 'too-many-commands')).toHaveLength(6);
+  });
+
+  it('a desk that stops takes no more', async () => {
+    const bench = new CommandBench();
+    bench.desk.stop();
+    expect(slug(await bench.control({ command: 'resume' }))).toBe('stopping');
+  });
+});
+
+describe('the same command again', () => {
+  const body = { command: 'extend_time', parameters: { minutes: 15 }, command_id: 'c1' };
+
+  it('K2: is answered with the stored result and not carried out', async () => {
+    const bench = new CommandBench();
+    const first = value(await bench.control(body));
+    expect(value(await bench.control(body))).toEqual({ ...first, duplicate: true });
+    bench.restart();
+    expect(value(await bench.control(body))).toEqual({ ...first, duplicate: true });
+    expect(bench.effects).toHaveLength(1);
+    expect(bench.told()).toHaveLength(1);
+  });
+
+  it('K2: the order of its keys does not matter', async () => {
+    const bench = new CommandBench();
+    await bench.control({
+      command: 'set_time_limit',
+      parameters: { minutes: 60, game: 'roblox' },
+      command_id: 'c1',
+    });
+    const again = {
+      command_id: 'c1',
+      parameters: { game: 'roblox', minutes: 60 },
+      command: 'set_time_limit',
+    };
+    expect(value(await bench.control(again)).duplicate).toBe(true);
+  });
+
+  it.each([
+    ['other minutes', { parameters: { minutes: 30 } }],
+    ['another command', { command: 'pause' }],
+    ['a child', { child_profile: 'default_child' }],
+  ])('K2: the same id with %s is refused', async (_what, over) => {
+    const bench = new CommandBench();
+    await bench.control(body);
+    expect(slug(await bench.control({ ...body, ...over }))).toBe('command-id-reused');
+    expect(bench.effects).toHaveLength(1);
+  });
+
+  it('K2: gives the stored result whatever its expiry', async () => {
+    const bench = new CommandBench();
+    const expiring = { ...body, expires_at: inMs(bench, 1_000) };
+    await bench.control(expiring);
+    bench.clock.advance(60_000);
+    expect(value(await bench.control(expiring))).toMatchObject({ status: 'success', duplicate: true });
+  });
+
+  it('K2: gives the stored result though the child has left the configuration', async () => {
+    const bench = new CommandBench(TWO_CHILDREN);
+    const named = { ...body, child_profile: 'ann' };
+    await bench.control(named);
+    bench.configure({ profiles: { bob: {} } });
+    expect(value(await bench.control(named)).duplicate).toBe(true);
+  });
+
+  it('K2: while the first is under way it waits for that one', async () => {
+    const bench = new CommandBench();
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    bench.beforeClose = () => gate;
+    const close = { command: 'force_close', command_id: 'c1' };
+    const both = [bench.control(close), bench.control(close)];
+    expect(slug(await bench.control({ ...close, parameters: { reason: 'bed' } }))).toBe('command-id-reused');
+    release();
+    const [first, second] = (await Promise.all(both)).map(value);
+    expect([first?.duplicate, second?.duplicate]).toEqual([false, true]);
+    expect(second).toEqual({ ...first, duplicate: true });
+    expect(bench.effects).toHaveLength(1);
+  });
+
+  it('K2: a question with an id is answered as it was', async () => {
+    const bench = new CommandBench();
+    const ask = { command: 'get_live_status', command_id: 'q1' };
+    const first = value(await bench.view(ask));
+    expect(value(await bench.view(ask))).toEqual({ ...first, duplicate: true });
+  });
+
+  it('K2: repetitions do not count for the limit of commands a second', async () => {
+    const bench = new CommandBench();
+    for (let i = 0; i < 100; i++) expect(slug(await bench.control(body))).toBe('ok');
+  });
+});
+
+describe('a command that comes late', () => {
+  it('K3: is refused, told once, and does nothing', async () => {
+    const bench = new CommandBench();
+    const late = { command: 'force_close', command_id: 'c1', expires_at: inMs(bench, -1) };
+    for (let i = 0; i < 3; i++) expect(slug(await bench.control(late))).toBe('command-expired');
+    bench.restart();
+    expect(slug(await bench.control(late))).toBe('command-expired');
+    expect(bench.effects).toEqual([]);
+    expect(bench.told()).toEqual(['command_expired c1']);
+  });
+
+  it('K3: at its very moment it is late, before it it is not', async () => {
+    const bench = new CommandBench();
+    expect(slug(await bench.control({ command: 'resume', expires_at: inMs(bench, 0) }))).toBe(
+      'command-expired',
+    );
+    expect(slug(await bench.control({ command: 'resume', expires_at: inMs(bench, 1) }))).toBe('ok');
+  });
+
+  it('K3: its zone counts', async () => {
+    const bench = new CommandBench();
+    const expires_at = new Date(bench.clock.wall() + 5 * 3_600_000 + 60_000)
+      .toISOString()
+      .replace('Z', '+05:00');
+    expect(slug(await bench.control({ command: 'resume', expires_at }))).toBe('ok');
+  });
+});
+
+describe('an agent that ended in between', () => {
+  const pending = (bench: CommandBench, command: CommandRecord['command'], ageMs = 1_000): void =>
+    bench.commands.accept({
+      commandId: command.command_id,
+      bodyHash: 'h',
+      command,
+      acceptedMs: bench.clock.wall() - ageMs,
+      answer: null,
+    });
+  const extend = {
+    command: 'extend_time',
+    command_id: 'c1',
+    child_profile: 'default_child',
+    parameters: { minutes: 5 },
+  } as const;
+  const close = {
+    command: 'force_close',
+    command_id: 'c2',
+    child_profile: 'default_child',
+    parameters: {},
+  } as const;
+
+  it('K2: what was accepted is carried out after the start, in its order, and told', async () => {
+    const bench = new CommandBench();
+    pending(bench, extend);
+    pending(bench, close);
+    await bench.desk.resumePending();
+    expect(bench.effects).toHaveLength(2);
+    expect(bench.told()).toEqual(['command_completed c1', 'command_completed c2']);
+    await bench.desk.resumePending();
+    expect(bench.effects).toHaveLength(2);
+  });
+
+  it('K2: what was accepted long ago is reported, not carried out', async () => {
+    const bench = new CommandBench();
+    pending(bench, extend, 3_600_000);
+    await bench.desk.resumePending();
+    expect(bench.effects).toEqual([]);
+    expect(bench.told()).toEqual(['command_failed c1']);
+  });
+
+  it('K2: one that waits for the session actor when the agent stops is left for the next start', async () => {
+    const bench = new CommandBench();
+    bench.beforeSession = async () => actorDown;
+    const answer = bench.control({ command: 'pause', command_id: 'c1' });
+    await Promise.resolve();
+    bench.desk.stop();
+    expect(slug(await settled(bench, answer))).toBe('stopping');
+    bench.beforeSession = async () => null;
+    bench.restart();
+    await bench.desk.resumePending();
+    expect(bench.effects).toHaveLength(1);
+    expect(bench.told()).toEqual(['command_completed c1']);
+  });
+
+  it('T7: a command waits for a session actor that restarts, and is done once', async () => {
+    const bench = new CommandBench();
+    let failures = 5;
+    bench.beforeSession = async () => (failures-- > 0 ? actorDown : null);
+    const answer = await settled(bench, bench.control({ command: 'pause', command_id: 'c1' }));
+    expect(value(answer).status).toBe('success');
+    expect(bench.effects).toHaveLength(1);
+  });
+
+  it('T7: it is an error when the session actor does not come back, and stays one', async () => {
+    const bench = new CommandBench();
+    bench.beforeSession = async () => actorDown;
+    const body = { command: 'pause', command_id: 'c1' };
+    expect(value(await settled(bench, bench.control(body))).status).toBe('error');
+    bench.beforeSession = async () => null;
+    expect(value(await bench.control(body))).toMatchObject({ status: 'error', duplicate: true });
+    expect(bench.effects).toEqual([]);
+    expect(bench.told()).toEqual(['command_failed c1']);
+  });
+
+  it('K1: what the session actor refuses is an error with its problem', async () => {
+    const bench = new CommandBench();
+    bench.beforeSession = async () => ({ ok: false, problem: problem('internal', 'no such game') });
+    const answer = value(await bench.control({ command: 'resume' }));
+    expect(answer).toMatchObject({ status: 'error', result: { problem: { detail: 'no such game' } } });
+  });
+
+  it('K2: an effect that was committed while its answer was lost is not done again', async () => {
+    const bench = new CommandBench();
+    const body = { command: 'pause', command_id: 'c1' };
+    value(await bench.control(body));
+    bench.beforeSession = async () => actorDown;
+    expect(value(await bench.control(body)).duplicate).toBe(true);
+    expect(bench.effects).toHaveLength(1);
+  });
+});
+
+describe('replays', () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('send' as const), id: fc.integer({ min: 0, max: 4 }), wait: fc.boolean() }),
+    fc.record({ do: fc.constant('restart' as const) }),
+    fc.record({ do: fc.constant('die' as const), id: fc.integer({ min: 0, max: 4 }) }),
+  );
+  const bodies = [
+    { command: 'extend_time', parameters: { minutes: 15 } },
+    { command: 'pause', parameters: { minutes: 30 } },
+    { command: 'resume' },
+    { command: 'set_time_limit', parameters: { minutes: 60 } },
+    { command: 'send_notification', parameters: { title: 't', message: 'm' } },
+  ].map((body, i) => ({ ...body, command_id: `c${i}` }));
+
+  it('K2: 500 replays, reorderings and deaths leave exactly one effect of each command', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const bench = new CommandBench();
+        const sent = new Set<number>();
+        const open: Promise<unknown>[] = [];
+        for (const s of steps) {
+          bench.clock.advance(60);
+          if (s.do === 'restart') {
+            await Promise.all(open.splice(0));
+            bench.restart();
+            await bench.desk.resumePending();
+            continue;
+          }
+          sent.add(s.id);
+          if (s.do === 'die') {
+            // Accepted and on the disk; the agent ends before anything else.
+            bench.durable = () => new Promise(() => {});
+            void bench.control(bodies[s.id]);
+            await Promise.resolve();
+            bench.durable = async () => {};
+            await Promise.all(open.splice(0));
+            bench.restart();
+            if (s.id % 2) await bench.desk.resumePending();
+            continue;
+          }
+          const answer = bench.control(bodies[s.id]);
+          if (s.wait) expect(slug(await answer)).toBe('ok');
+          else open.push(answer);
+        }
+        await Promise.all(open);
+        await bench.desk.resumePending();
+        const done = [
+          ...bench.effects.map((effect) => effect.slice(-2)),
+          ...bench.events('notification').map(() => 'c4'),
+        ];
+        expect(done.sort()).toEqual([...sent].map((i) => `c${i}`).sort());
+        expect(bench.told().sort()).toEqual([...sent].map((i) => `command_completed c${i}`).sort());
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
