@@ -2,7 +2,29 @@
  * The one server of the agent, on the main thread: puts the front door, the routes, the WebSocket and the long
  * poll behind one port on both loopback addresses. What each of them decides stands in its own file.
  */
-import type { AgentDesk, ClientStore, Clock, EventLog, SyncStore } from '../protocol/ports.ts';
+import { EXIT, UserError } from '../protocol/exit-codes.ts';
+import { HTTP_LIMITS } from '../protocol/http.ts';
+import type { AgentDesk, ClientStore, Clock, EventLog, Role, SyncStore } from '../protocol/ports.ts';
+import { type Problem, problem } from '../protocol/problems.ts';
+import { ClientSession, type SessionContext, type SessionStart } from './client-session.ts';
+import { type Admission, admit, type Cors } from './front-door.ts';
+import {
+  type IncomingRequest,
+  problemReply,
+  type Reply,
+  type RequestHead,
+  withHeaders,
+} from './http-message.ts';
+import { Hub } from './hub.ts';
+import { listenLoopback } from './listen.ts';
+import { PollAdapter } from './poll-adapter.ts';
+import { RateWindow, WrongTokens } from './rate-window.ts';
+import { route } from './router.ts';
+import { connectedClients } from './routes/status.ts';
+import { routeTable } from './routes/table.ts';
+import { roleOf } from './tokens.ts';
+import { type AppHandlers, createApp, listenOn, loadNative } from './uws.ts';
+import { decideUpgrade } from './ws-adapter.ts';
 
 export interface SecurityPolicy {
   readonly requireToken: boolean;
@@ -51,7 +73,153 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** How long `stop` gives answers and close frames to leave, ms. */
+const STOP_GRACE_MS = 300;
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
+const STOPPING = problem('stopping', 'The agent is stopping.', { retryAfterMs: 1_000 });
+
 /** Starts the server. Throws `UserError` (69) when it cannot serve: a port taken, or uWebSockets.js not loading. */
-export async function startServer(_options: ServerOptions): Promise<RunningServer> {
-  throw new Error('not yet');
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  if (!LOOPBACK_NAMES.has(options.host)) {
+    throw new UserError(EXIT.usage, `The host must be localhost, 127.0.0.1 or ::1, not "${options.host}".`);
+  }
+  const { log, clients, clock, desk, transports } = options;
+  const native = await loadNative();
+  const state: ServerState = { port: options.port, stopping: false, pending: 0 };
+  const failed = (where: string, error: unknown): void =>
+    options.logger.error({ err: error, where }, 'a handler of the server failed');
+
+  const hub = new Hub();
+  const polls = new PollAdapter({
+    log,
+    clients,
+    clock,
+    cursorMoved: (clientId, from, to) => hub.cursorMoved(clientId, from, to),
+  });
+  const commandRate = new RateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
+  const sessions: SessionContext = {
+    log,
+    clients,
+    desk,
+    clock,
+    commandRate,
+    identified: (session) => hub.identified(session),
+    closed: (session) => hub.remove(session),
+    failed,
+  };
+  const routes = routeTable({ ...options, port: () => state.port, hub, polls, commandRate });
+  const app = createApp(native, {
+    ...frontHandlers(options, state, hub, (request, role) => route(request, role, routes, clock)),
+    open(socket, start) {
+      const session = new ClientSession(socket, start, sessions);
+      hub.add(session);
+      session.begin();
+      return session;
+    },
+    failed,
+  });
+
+  const listeners = await listenLoopback(listenOn(native, app), options.port).catch((error: unknown) => {
+    app.close();
+    throw error;
+  });
+  state.port = listeners.port;
+  const stopListening = log.onAppend(() => {
+    hub.wake();
+    polls.wake();
+  });
+
+  async function shutDown(): Promise<void> {
+    state.stopping = true;
+    listeners.close();
+    const waitsForNobody = hub.sockets === 0 && state.pending === 0;
+    polls.stop();
+    hub.closeAll(4005);
+    stopListening();
+    // close() resets whatever is still open, so what was just written gets a moment to leave.
+    if (!waitsForNobody) await new Promise<void>((resolve) => clock.after(STOP_GRACE_MS, resolve));
+    app.close();
+  }
+  let stopped: Promise<void> | null = null;
+
+  return {
+    port: state.port,
+    addresses: listeners.addresses,
+    connectedClients: () => connectedClients({ hub, polls, transports }).size,
+    tokenRotated() {
+      const security = options.security();
+      if (!security.requireToken) return;
+      const holds = ({ token, role }: SessionStart): boolean =>
+        token !== null && roleOf(token, security) === role;
+      hub.closeAll(4501, (session) => !holds(session.start));
+      polls.endWaiting();
+    },
+    stop() {
+      stopped ??= shutDown();
+      return stopped;
+    },
+  };
 }
+
+interface ServerState {
+  /** The port in use; until it is known, the one that was asked for. */
+  port: number;
+  stopping: boolean;
+  /** Requests without an answer yet. */
+  pending: number;
+}
+
+type Enter = (request: IncomingRequest, role: Role | null) => Promise<Reply>;
+
+/** The front door before requests and upgrades: nothing behind it is reached without passing `admit`. */
+function frontHandlers(
+  options: ServerOptions,
+  state: ServerState,
+  hub: Hub,
+  enter: Enter,
+): Pick<AppHandlers<SessionStart>, 'request' | 'upgrade'> {
+  const wrongTokens = new WrongTokens(HTTP_LIMITS.wrongTokensPerMinute);
+  const admitted = (head: RequestHead, purpose: 'http' | 'upgrade'): Admission =>
+    admit(head, purpose, { ...options.security(), port: state.port }, wrongTokens, options.clock.monotonic());
+  const refused = (reason: Problem, cors: Cors): Reply => {
+    options.logger.debug({ problem: reason.slug }, 'refused at the front door');
+    return problemReply(reason, '/', reason.slug === 'unauthorized' ? { ...cors, ...CHALLENGE } : cors);
+  };
+
+  return {
+    request(request) {
+      const admission = admitted(request.head, 'http');
+      if (admission.kind === 'preflight')
+        return { status: 204, headers: { ...NO_STORE, ...admission.cors }, body: '' };
+      if (admission.kind === 'refuse') return refused(admission.problem, admission.cors);
+      if (state.stopping) return refused(STOPPING, admission.cors);
+      state.pending += 1;
+      return enter(request, admission.role)
+        .then((reply) => withHeaders(reply, admission.cors))
+        .finally(() => {
+          state.pending -= 1;
+        });
+    },
+    upgrade(head) {
+      const admission = admitted(head, 'upgrade');
+      if (admission.kind === 'refuse') {
+        return { kind: 'refuse', reply: refused(admission.problem, admission.cors) };
+      }
+      const decision = decideUpgrade(head, admission.kind === 'enter' ? admission.role : null, {
+        websocketEnabled: options.transports().websocketEnabled,
+        tokenRequired: options.security().requireToken,
+        openSockets: hub.sockets,
+        stopping: state.stopping,
+        clients: options.clients,
+      });
+      if (decision.ok) {
+        return { kind: 'accept', subprotocol: decision.subprotocol, accepted: decision.start };
+      }
+      const reply = problemReply(decision.problem, head.path, decision.headers);
+      return { kind: 'refuse', reply: withHeaders(reply, admission.cors) };
+    },
+  };
+}
+
+const CHALLENGE = { 'WWW-Authenticate': 'Bearer' } as const;
+const NO_STORE = { 'Cache-Control': 'no-store' } as const;

@@ -1,0 +1,48 @@
+/** Routes that hand on to the agent's desk: commands, usage, confirmations of sessions. */
+import { confirmBody, usageQuery } from '../../protocol/http.ts';
+import { problem } from '../../protocol/problems.ts';
+import type { Route } from '../router.ts';
+import { answered, checked, ROUTE_DEADLINE_MS, type RouteContext, refused } from './context.ts';
+
+/** A close asks, waits, forces and verifies: longer than other answers, but not for ever. */
+const COMMAND_DEADLINE_MS = 120_000;
+
+export function agentRoutes({ desk, clock, commandRate }: RouteContext): Route[] {
+  return [
+    {
+      path: '/desktop/usage',
+      method: 'GET',
+      body: 'none',
+      deadlineMs: ROUTE_DEADLINE_MS,
+      handler: (request) =>
+        checked(request, request.query, usageQuery, async (query) =>
+          answered(request, await desk.usage(query), clock),
+        ),
+    },
+    {
+      path: '/desktop/command',
+      method: 'POST',
+      body: 'required',
+      deadlineMs: COMMAND_DEADLINE_MS,
+      handler: async (request) => {
+        const now = clock.monotonic();
+        if (!commandRate.take(now)) {
+          const retryAfterMs = commandRate.retryAfterMs(now);
+          return refused(
+            request,
+            problem('too-many-commands', 'At most 20 commands a second.', { retryAfterMs }),
+          );
+        }
+        return answered(request, await desk.command(request.body, request.role ?? 'view'), clock);
+      },
+    },
+    {
+      path: '/sync/confirm',
+      method: 'POST',
+      body: 'required',
+      deadlineMs: ROUTE_DEADLINE_MS,
+      handler: (request) =>
+        checked(request, request.body, confirmBody, (body) => answered(request, desk.confirm(body), clock)),
+    },
+  ];
+}
