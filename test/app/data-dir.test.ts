@@ -1,0 +1,146 @@
+/** C6, S5: the data directory, its files and their rights. Windows rights are set by icacls and untested here. */
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readAgentFile, writeAgentFile } from '../../src/app/agent-file.ts';
+import { defaultDataDir, prepareDataDir } from '../../src/app/data-dir.ts';
+import { loadTokens, rotateTokens } from '../../src/app/tokens.ts';
+import { writeWholeFile } from '../../src/app/whole-file.ts';
+
+let root = '';
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'playwarden-dir-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const mode = (path: string) => lstatSync(path).mode & 0o777;
+const isRoot = process.getuid?.() === 0;
+
+describe('C6: where it is', () => {
+  const base = { env: {}, home: '/home/kim', root: false } as const;
+  test.each([
+    ['linux', { ...base, root: true }, '/var/lib/playwarden'],
+    ['linux', base, '/home/kim/.local/state/playwarden'],
+    ['linux', { ...base, env: { XDG_STATE_HOME: '/state' } }, '/state/playwarden'],
+    ['darwin', base, '/home/kim/Library/Application Support/Playwarden'],
+    ['darwin', { ...base, root: true }, '/Library/Application Support/Playwarden'],
+  ] as const)('%s %o', (platform, given, expected) => {
+    expect(defaultDataDir({ platform, ...given })).toBe(expected);
+  });
+});
+
+describe('C6: whether it is ours to trust', () => {
+  test('it is made with its parents, closed to others', async () => {
+    const dir = await prepareDataDir(join(root, 'a/b'));
+    expect(mode(dir)).toBe(isRoot ? 0o711 : 0o700);
+  });
+
+  test('one that is there and ours is taken as it is', async () => {
+    mkdirSync(join(root, 'mine'), { mode: 0o755 });
+    await expect(prepareDataDir(join(root, 'mine'))).resolves.toBe(join(root, 'mine'));
+  });
+
+  test.each([0o777, 0o775])(
+    'one that others may write in (%o) is refused with the command that mends it',
+    async (bits) => {
+      const dir = join(root, 'open');
+      mkdirSync(dir);
+      chmodSync(dir, bits);
+      await expect(prepareDataDir(dir)).rejects.toMatchObject({
+        exitCode: 78,
+        message: expect.stringContaining('chmod 7'),
+      });
+    },
+  );
+
+  test('a link is refused', async () => {
+    symlinkSync(root, join(root, 'link'));
+    await expect(prepareDataDir(join(root, 'link'))).rejects.toMatchObject({ exitCode: 78 });
+  });
+
+  test('a file in its place is refused', async () => {
+    writeFileSync(join(root, 'file'), '');
+    await expect(prepareDataDir(join(root, 'file'))).rejects.toMatchObject({ exitCode: 78 });
+  });
+});
+
+describe('S5: tokens', () => {
+  test('both are made at the first start: 256 bits of base64url, alone in their files', () => {
+    const { view, control } = loadTokens(root);
+    expect([view, control]).toEqual([
+      expect.stringMatching(/^[\w-]{43}$/),
+      expect.stringMatching(/^[\w-]{43}$/),
+    ]);
+    expect(view).not.toBe(control);
+    expect(readFileSync(join(root, 'view.token'), 'utf8')).toBe(view);
+    expect([mode(join(root, 'view.token')), mode(join(root, 'control.token'))]).toEqual([0o644, 0o600]);
+  });
+
+  test('the next start reads the same, a rotation makes others', () => {
+    const first = loadTokens(root);
+    expect(loadTokens(root)).toEqual(first);
+    rotateTokens(root);
+    const second = loadTokens(root);
+    expect([second.view, second.control]).not.toContain(first.view);
+    expect([second.view, second.control]).not.toContain(first.control);
+  });
+
+  test.each([
+    ['control.token', 0o644],
+    ['control.token', 0o620],
+    ['view.token', 0o666],
+  ])('%s with mode %o is refused with the command that mends it', (name, bits) => {
+    loadTokens(root);
+    chmodSync(join(root, name), bits);
+    expect(() => loadTokens(root)).toThrow(`chmod ${name === 'view.token' ? 644 : 600} ${join(root, name)}`);
+  });
+
+  test.each(['', 'short', 'x'.repeat(44)])('a token file that holds %j is refused', (text) => {
+    writeFileSync(join(root, 'control.token'), text, { mode: 0o600 });
+    expect(() => loadTokens(root)).toThrow('does not hold a token');
+  });
+});
+
+describe('C3: agent.json', () => {
+  const about = {
+    pid: 1,
+    host: 'localhost',
+    port: 2,
+    version: '0',
+    agent_id: 'a',
+    started_at: 's',
+    epoch: 'e',
+    token_file: 't',
+    view_token_file: 'v',
+    source: 'procfs',
+  };
+
+  test('it is written whole, readable by everybody, with nothing left beside it', () => {
+    writeAgentFile(root, about);
+    expect(readAgentFile(root)).toEqual(about);
+    expect(mode(join(root, 'agent.json'))).toBe(0o644);
+    expect(readdirSync(root)).toEqual(['agent.json']);
+  });
+
+  test('one that is not whole is none', () => {
+    writeFileSync(join(root, 'agent.json'), '{"pid":1,');
+    expect(readAgentFile(root)).toBeNull();
+  });
+
+  test('a file that cannot be replaced stays as it was', () => {
+    mkdirSync(join(root, 'taken'));
+    expect(() => writeWholeFile(join(root, 'taken'), 'x', 0o600)).toThrow();
+    expect(readdirSync(root)).toEqual(['taken']);
+  });
+});

@@ -1,0 +1,300 @@
+/** The router over stores in memory: who is told what, in which order, and what is not told twice. */
+import { describe, expect, test } from 'vitest';
+import { agentEvent, createRouter, type RouterOptions } from '../../src/app/router.ts';
+import type { CloseReport } from '../../src/protocol/commands.ts';
+import { DEFAULT_CONFIG } from '../../src/protocol/config.ts';
+import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';
+import type { Store, ToldProcess } from '../../src/protocol/ports.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { MemoryLog } from '../helpers/memory-store.ts';
+
+function setUp(told: ToldProcess[] = [], outcome: CloseReport['outcome'] = 'closed') {
+  const clock = Object.assign(new FakeClock(), {
+    biases: [] as number[],
+    setBias(this: { biases: number[] }, b: number) {
+      this.biases.push(b);
+    },
+  });
+  const log = new MemoryLog();
+  const rows = new Map(told.map((row) => [row.process.pid, row]));
+  const toSession: ToSession[] = [];
+  const tasks: CloseTask[] = [];
+  const order: string[] = [];
+  const store = {
+    log,
+    told: {
+      put: (row: ToldProcess) => void rows.set(row.process.pid, row),
+      remove: (pid: number) => void rows.delete(pid),
+      all: () => [...rows.values()],
+    },
+    ledger: { apply: () => void order.push('ledger') },
+    commands: { get: () => null },
+    commit: <T>(fn: () => T) => fn(),
+  } as unknown as Store;
+  const options: RouterOptions = {
+    store,
+    clock,
+    config: () => DEFAULT_CONFIG,
+    postToSession: (message) => void toSession.push(message),
+    close: async (task) => {
+      tasks.push(task);
+      return { pid: task.target.pid, name: task.target.name, outcome, waited_ms: 1 };
+    },
+    log: { info: () => {}, warn: () => {} },
+  };
+  const router = createRouter(options);
+  const events = () =>
+    log.read({ epoch: log.ends().epoch, offset: 0 }, 500).entries.map((entry) => JSON.parse(entry.body));
+  const kinds = () => events().map((e) => e.event_type ?? e.type);
+  return { router, clock, events, kinds, rows, toSession, tasks };
+}
+
+function player(pid: number, over: Partial<GameProcess> = {}): GameProcess {
+  return {
+    pid,
+    startKey: `boot:${pid}`,
+    game: 'roblox',
+    name: 'RobloxPlayerBeta.exe',
+    path: '/games/RobloxPlayerBeta.exe',
+    command: 'RobloxPlayerBeta.exe',
+    user: 'kim',
+    startedAwakeMs: 999_000,
+    ...over,
+  };
+}
+
+const identity = (pid: number) => ({ pid, startKey: `boot:${pid}` });
+const toldRow = (pid: number, over: Partial<ToldProcess> = {}): ToldProcess => ({
+  process: player(pid),
+  child: 'default_child',
+  startedAt: '2026-01-15T15:00:00.000Z',
+  found: false,
+  closing: null,
+  ...over,
+});
+
+/** An output of the session actor that wants the process closed. */
+const closeOrder = (cause: 'day' | 'pause', pid: number): FromSession => ({
+  type: 'session.output',
+  events: [],
+  ledger: { usage: [], sessions: [], state: {} },
+  closes: [
+    {
+      ticket: 't1',
+      child: 'default_child',
+      game: 'roblox',
+      cause,
+      why: { rule: cause, sentence: 'time is up' },
+      targets: [identity(pid)],
+    },
+  ],
+  trustedBiasMs: 5,
+  command: null,
+});
+
+describe('E1: starts and stops', () => {
+  test('a start is told with its child and its own moment, then the session actor hears it', () => {
+    const { router, events, toSession } = setUp();
+    router.fromScanner({ type: 'process.started', process: player(7), found: false });
+    expect(events()).toEqual([
+      {
+        type: 'roblox_event',
+        event_type: 'roblox_started',
+        data: {
+          process_info: {
+            pid: 7,
+            name: 'RobloxPlayerBeta.exe',
+            started_at: '2026-01-15T15:59:59.000Z',
+            user: 'kim',
+          },
+          child_profile: 'default_child',
+        },
+      },
+    ]);
+    expect(toSession).toEqual([
+      { type: 'process.started', process: player(7), child: 'default_child', found: false },
+    ]);
+  });
+
+  test('a stop is told with the moment it was seen, or null when nobody saw it', () => {
+    const { router, events } = setUp([toldRow(7), toldRow(8)]);
+    router.fromScanner({
+      type: 'process.stopped',
+      identity: identity(7),
+      endedAwakeMs: 1_000_000,
+      how: 'exit',
+    });
+    router.fromScanner({ type: 'process.stopped', identity: identity(8), endedAwakeMs: null, how: 'gone' });
+    expect(events().map((e) => e.data.process_info.ended_at)).toEqual(['2026-01-15T16:00:00.000Z', null]);
+  });
+
+  test('a game other than roblox is a game_event with its name', () => {
+    const { router, events } = setUp();
+    router.fromScanner({ type: 'process.started', process: player(7, { game: 'chess' }), found: true });
+    expect(events()[0]).toMatchObject({
+      type: 'game_event',
+      event_type: 'game_started',
+      data: { game: { id: 'chess', name: 'chess' }, process_info: { found: true } },
+    });
+  });
+
+  test('the stop of a process that was never told is not told', () => {
+    const { router, events, toSession } = setUp();
+    router.fromScanner({ type: 'process.stopped', identity: identity(7), endedAwakeMs: 1, how: 'exit' });
+    expect(events()).toEqual([]);
+    expect(toSession).toEqual([]);
+  });
+
+  test('a start that was told before is not told again, but the session actor hears it', () => {
+    const { router, kinds, toSession } = setUp([toldRow(7)]);
+    router.fromScanner({ type: 'process.started', process: player(7), found: true });
+    expect(kinds()).toEqual([]);
+    expect(toSession).toHaveLength(1);
+  });
+});
+
+describe('E1: a scanner that starts, or starts again', () => {
+  test('tells only the difference: what went meanwhile without a moment, what came as found', () => {
+    const { router, kinds, events, toSession } = setUp([toldRow(7), toldRow(8)]);
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(8), player(9)], source: 'procfs' });
+    expect(kinds()).toEqual(['roblox_stopped', 'roblox_started']);
+    expect(events()[0].data.process_info).toMatchObject({ pid: 7, ended_at: null });
+    expect(events()[1].data.process_info).toMatchObject({ pid: 9, found: true });
+    expect(toSession).toEqual([
+      {
+        type: 'processes.snapshot',
+        processes: [8, 9].map((pid) => ({ process: player(pid), child: 'default_child' })),
+      },
+    ]);
+  });
+
+  test('a reused pid with another start is another process', () => {
+    const { router, kinds } = setUp([toldRow(7)]);
+    router.fromScanner({
+      type: 'processes.snapshot',
+      processes: [player(7, { startKey: 'boot:later' })],
+      source: 'procfs',
+    });
+    expect(kinds()).toEqual(['roblox_stopped', 'roblox_started']);
+  });
+
+  test('a session actor is greeted only after the first snapshot: until then nobody knows what runs', () => {
+    const { router, toSession } = setUp([toldRow(7)]);
+    router.greetSession();
+    expect(toSession).toEqual([]);
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(7)], source: 'procfs' });
+    router.greetSession();
+    expect(toSession).toHaveLength(2);
+  });
+});
+
+describe('E1, T6: closing', () => {
+  test.each([
+    ['day', 'limit'],
+    ['pause', 'pause'],
+  ] as const)('a game closed for the %s is told as auto_closed with reason %s', async (cause, reason) => {
+    const { router, events, toSession, tasks } = setUp([toldRow(7)]);
+    router.fromSession(closeOrder(cause, 7));
+    await Promise.resolve();
+    router.fromScanner({
+      type: 'process.stopped',
+      identity: identity(7),
+      endedAwakeMs: 1_000_000,
+      how: 'exit',
+    });
+    expect(tasks[0]).toMatchObject({ target: identity(7), waitMs: 5_000, ownPids: [process.pid] });
+    expect(events()[0]).toMatchObject({ event_type: 'roblox_auto_closed', data: { reason } });
+    expect(toSession).toContainEqual({
+      type: 'process.stopped',
+      identity: identity(7),
+      endedAwakeMs: 1_000_000,
+      by: reason,
+    });
+  });
+
+  test('the outcome goes back to the session actor with the ticket', async () => {
+    const { router, toSession } = setUp([toldRow(7)]);
+    router.fromSession(closeOrder('day', 7));
+    await expect
+      .poll(() => toSession)
+      .toContainEqual({
+        type: 'close.report',
+        ticket: 't1',
+        reports: [{ pid: 7, name: 'RobloxPlayerBeta.exe', outcome: 'closed', waited_ms: 1 }],
+      });
+  });
+
+  test('a process that a command closed is told as stopped with reason command', async () => {
+    const { router, events } = setUp([toldRow(7)]);
+    const reports = router.closeGames('default_child', undefined);
+    router.fromScanner({
+      type: 'process.stopped',
+      identity: identity(7),
+      endedAwakeMs: 1_000_000,
+      how: 'exit',
+    });
+    expect(await reports).toHaveLength(1);
+    expect(events()[0]).toMatchObject({ event_type: 'roblox_stopped', data: { reason: 'command' } });
+  });
+
+  test('a command closes the games of its child and its game only', async () => {
+    const others = [
+      toldRow(7, { child: 'lou' }),
+      toldRow(8, { process: player(8, { game: 'chess' }) }),
+      toldRow(9),
+    ];
+    const { router, tasks } = setUp(others);
+    await router.closeGames('default_child', 'roblox');
+    expect(tasks.map((task) => task.target.pid)).toEqual([9]);
+  });
+
+  test('a close that was denied leaves no mark: when the game ends by itself it has stopped', async () => {
+    const { router, events } = setUp([toldRow(7)], 'denied');
+    await router.closeGames('default_child', undefined);
+    router.fromScanner({
+      type: 'process.stopped',
+      identity: identity(7),
+      endedAwakeMs: 1_000_000,
+      how: 'exit',
+    });
+    expect(events()[0].data).not.toHaveProperty('reason');
+  });
+});
+
+describe('E3: a scan that failed is never a stop', () => {
+  test('nothing is told; after the third failure in a row detection is in trouble, until a scan works', () => {
+    const { router, events, toSession } = setUp([toldRow(7)]);
+    for (const failures of [1, 2, 3]) router.fromScanner({ type: 'scan.unknown', reason: 'EIO', failures });
+    expect(events()).toEqual([]);
+    expect(toSession).toEqual([{ type: 'scan.unknown' }]);
+    expect(router.detection().trouble).toContain('EIO');
+    router.fromScanner({ type: 'scan.known' });
+    expect(router.detection().trouble).toBeNull();
+  });
+
+  test('a source that takes over is trouble until the first one is back', () => {
+    const { router } = setUp();
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'proc-events' });
+    router.fromScanner({ type: 'source.changed', source: 'procfs', reason: 'the socket closed' });
+    expect(router.detection()).toMatchObject({
+      source: 'procfs',
+      trouble: expect.stringContaining('the socket closed'),
+    });
+    router.fromScanner({ type: 'source.changed', source: 'proc-events', reason: 'it works again' });
+    expect(router.detection()).toEqual({ source: 'proc-events', trouble: null });
+  });
+});
+
+test('the trusted clock follows the session actor', () => {
+  const { router, clock } = setUp();
+  router.fromSession(closeOrder('day', 7));
+  expect(clock.biases).toEqual([5]);
+});
+
+test('an agent event is one sentence and numbers', () => {
+  expect(agentEvent('agent_degraded', 'Something broke.', { n: 1 })).toEqual({
+    type: 'agent_event',
+    event_type: 'agent_degraded',
+    data: { message: 'Something broke.', n: 1 },
+  });
+});
