@@ -45,6 +45,8 @@ export interface PollLink {
 export function startPollLink(host: PollLinkHost): PollLink {
   const abort = new AbortController();
   let wake: (() => void) | null = null;
+  /** The first poll does not wait, so that it is known at once whether the agent is there. */
+  let answered = false;
 
   async function run(): Promise<void> {
     while (!abort.signal.aborted) {
@@ -56,9 +58,10 @@ export function startPollLink(host: PollLinkHost): PollLink {
 
   async function once(unacknowledged: number): Promise<void> {
     const from = host.position() ?? (await cursor());
-    const wait = unacknowledged > 0 ? 0 : WAIT_SECONDS;
+    const wait = answered && unacknowledged === 0 ? WAIT_SECONDS : 0;
     const answer = await within((signal) => host.api.poll(from, unacknowledged + BATCH, wait, signal));
     if (abort.signal.aborted) return;
+    answered = true;
     host.onAnswered();
     if (answer.gap && answer.gap.from.epoch !== BEFORE_EVERYTHING.epoch) host.onGap(answer.gap);
     host.onEvents(answer);
