@@ -92,9 +92,8 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
 
   function receive(text: string): void {
     const frame = parse(text);
-    switch (frame?.type) {
-      case undefined:
-        return;
+    if (!frame) return;
+    switch (frame.type) {
       case 'welcome':
         onWelcome(frame);
         return;
