@@ -4,7 +4,14 @@
  */
 import type { CloseReport, CloseStage } from '../../protocol/commands.ts';
 import type { CloseTask } from '../../protocol/messages.ts';
-import { type Attempt, isPartOf, isStill, type Marked, type ProcessControl } from './process-control.ts';
+import {
+  AccessDenied,
+  type Attempt,
+  isPartOf,
+  isStill,
+  type Marked,
+  type ProcessControl,
+} from './process-control.ts';
 
 /** How long a forced process may take to go, ms. Longer means that it hangs in the kernel. */
 export const FORCE_WAIT_MS = 3_000;
@@ -66,7 +73,8 @@ export async function closeProcess(
       return report('closed');
     }
   } catch (error) {
-    return report('failed', error instanceof Error ? error.message : String(error));
+    const why = error instanceof Error ? error.message : String(error);
+    return report(error instanceof AccessDenied ? 'denied' : 'failed', why);
   }
 }
 

@@ -28,8 +28,11 @@ export type Attempt =
   | { readonly kind: 'denied'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** The system does not let the agent look at a process that is there. */
+export class AccessDenied extends Error {}
+
 export interface ProcessControl {
-  /** Who has this pid now; null: nobody who still runs. */
+  /** Who has this pid now; null: nobody who still runs. Throws AccessDenied when that cannot be known. */
   look(pid: number): SeenProcess | null;
   /** The pids of the direct children of these processes. */
   children(pids: ReadonlySet<number>): number[];

@@ -1,11 +1,12 @@
 /** The decisions of a close, on a scripted platform and a clock of the test's own. */
 import { describe, expect, it } from 'vitest';
 import { closeProcess, FORCE_WAIT_MS } from '../../../src/actors/executor/close.ts';
-import type {
-  Attempt,
-  Marked,
-  ProcessControl,
-  SeenProcess,
+import {
+  AccessDenied,
+  type Attempt,
+  type Marked,
+  type ProcessControl,
+  type SeenProcess,
 } from '../../../src/actors/executor/process-control.ts';
 import type { CloseTask } from '../../../src/protocol/messages.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
@@ -196,6 +197,14 @@ describe('closing a process', () => {
       throw new Error('the list is broken');
     };
     expect(await closing(machine)).toMatchObject({ outcome: 'failed', error: 'the list is broken' });
+  });
+
+  it('K4: a process that may not even be looked at is denied, not gone', async () => {
+    const machine = new Machine().run(100);
+    machine.look = () => {
+      throw new AccessDenied('ERROR_ACCESS_DENIED');
+    };
+    expect(await closing(machine)).toMatchObject({ outcome: 'denied', error: 'ERROR_ACCESS_DENIED' });
   });
 
   it('what cannot be read of a process is not held against it', async () => {

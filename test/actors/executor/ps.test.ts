@@ -1,0 +1,48 @@
+/** Closing with nothing but `ps`: written for macOS, tried here on what this machine runs. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { closeProcess } from '../../../src/actors/executor/close.ts';
+import { psControl } from '../../../src/actors/executor/platform/ps.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+
+const started: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+async function start(script: string) {
+  const child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] });
+  started.push(child);
+  await once(child.stdout, 'data');
+  const { startKey, path, command } = psControl().look(child.pid!)!;
+  return { child, target: { pid: child.pid!, startKey, name: 'pw-test-game', path, command } };
+}
+
+const close = (target: Awaited<ReturnType<typeof start>>['target'], waitMs: number) =>
+  closeProcess({ target, waitMs, ownPids: [process.pid] }, psControl(), systemClock);
+
+describe.skipIf(process.platform === 'win32')('closing with ps', () => {
+  it('K4: asks, and forces what does not listen', async () => {
+    const polite = await start('echo ready; read nothing');
+    expect((await close(polite.target, 3_000)).stages?.map((s) => s.stage)).toEqual([
+      'accepted',
+      'asked',
+      'verified',
+    ]);
+    const deaf = await start('trap "" TERM; echo ready; read nothing; read nothing');
+    const report = await close(deaf.target, 200);
+    expect(report.outcome).toBe('closed');
+    expect(report.stages?.map((s) => s.stage)).toEqual(['accepted', 'asked', 'forced', 'verified']);
+  });
+
+  it('K4: what ended or became another program is not_running', async () => {
+    const game = await start('echo ready; read nothing');
+    const other = { ...game.target, command: '/bin/sh -c something else' };
+    expect((await close(other, 0)).outcome).toBe('not_running');
+    expect((await close({ ...game.target, startKey: '1' }, 0)).outcome).toBe('not_running');
+    game.child.kill('SIGKILL');
+    await once(game.child, 'exit');
+    expect((await close(game.target, 0)).outcome).toBe('not_running');
+  });
+});
