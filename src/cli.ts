@@ -6,6 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { LOG_LEVELS } from './app/logger.ts';
 import { VERSION } from './app/version.ts';
+import type { CommandOptions } from './cli/command.ts';
 import { EXIT, type ExitCode, UserError } from './protocol/exit-codes.ts';
 
 /** The exit code of the command that ran. */
@@ -53,7 +54,7 @@ function program(): Command {
     .addOption(dataDir())
     .action(async (options) => {
       const { reload } = await import('./cli/reload.ts');
-      outcome = reload(options);
+      outcome = await reload(options);
     });
 
   const config = root.command('config').description('check or print a configuration');
@@ -72,6 +73,8 @@ function program(): Command {
       outcome = printConfig();
     });
 
+  addCommands(root.command('command').description("the parent's commands to the running agent"));
+
   root
     .command('token')
     .description('the tokens that clients show')
@@ -84,6 +87,58 @@ function program(): Command {
     });
 
   return root;
+}
+
+/** The commands of contract section 7 under their names for people. */
+function addCommands(parent: Command): void {
+  const add = (
+    name: string,
+    about: string,
+    parameters: (argument?: string) => Record<string, unknown>,
+    wire: string,
+  ) =>
+    parent
+      .command(name)
+      .description(about)
+      .addOption(dataDir())
+      .option('--child <profile>', 'which child; may be left out when there is one')
+      .option('--json', 'print the whole answer')
+      .action(async (...given: unknown[]) => {
+        const argument = typeof given[0] === 'string' ? given[0] : undefined;
+        const options = given.at(-2) as CommandOptions;
+        const { command } = await import('./cli/command.ts');
+        outcome = await command(wire, parameters(argument), options);
+      });
+  const game = ['--game <id>', 'this game only'] as const;
+  add('force-close', 'close the running game', () => ({}), 'force_close').option(...game);
+  add('extend-time <minutes>', 'give more time today', (m) => ({ minutes: number(m) }), 'extend_time').option(
+    ...game,
+  );
+  add(
+    'set-limit <minutes>',
+    'set the daily limit: minutes, "none" or "config"',
+    limitOf,
+    'set_time_limit',
+  ).option(...game);
+  add(
+    'pause [minutes]',
+    'no play until resumed',
+    (m) => (m === undefined ? {} : { minutes: number(m) }),
+    'pause',
+  );
+  add('resume', 'end a pause', () => ({}), 'resume');
+  add('status', 'how the child stands', () => ({}), 'get_live_status');
+}
+
+function limitOf(text?: string): Record<string, unknown> {
+  if (text === 'config') return { minutes: 'config' };
+  return { minutes: text === 'none' ? null : number(text) };
+}
+
+function number(text?: string): number {
+  const value = Number(text);
+  if (!text || Number.isNaN(value)) throw new UserError(EXIT.usage, `"${text}" is not a number of minutes.`);
+  return value;
 }
 
 /** A failure as its exit code; what a user can mend is one sentence without a stack trace (contract C5). */

@@ -2,8 +2,8 @@
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
 import { type DataDirOption, runningAgent } from './running-agent.ts';
 
-export function reload(options: DataDirOption): ExitCode {
-  const agent = runningAgent(options);
+export async function reload(options: DataDirOption): Promise<ExitCode> {
+  const { pid } = await runningAgent(options);
   if (process.platform === 'win32') {
     throw new UserError(
       EXIT.failed,
@@ -11,11 +11,11 @@ export function reload(options: DataDirOption): ExitCode {
     );
   }
   try {
-    process.kill(agent.pid, 'SIGHUP');
+    process.kill(pid, 'SIGHUP');
   } catch {
     throw new UserError(
       EXIT.failed,
-      `The agent (pid ${agent.pid}) belongs to another account: run this as that account.`,
+      `The agent (pid ${pid}) belongs to another account: run this as that account.`,
     );
   }
   return EXIT.ok;
