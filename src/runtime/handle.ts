@@ -4,7 +4,7 @@
  * supervisor's business.
  */
 import { type ResourceLimits, Worker } from 'node:worker_threads';
-import { type Remote, wrap } from 'comlink/dist/esm/comlink.mjs';
+import { type Remote, releaseProxy, wrap } from 'comlink/dist/esm/comlink.mjs';
 import type { ActorHandle, CallMap, CallResult, ExitReason } from './actor.ts';
 import type { RuntimeClock } from './clock.ts';
 import { describeExit, exitOf, type Fate } from './exit.ts';
@@ -86,6 +86,8 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
   #closed = false;
   /** Nothing comes out any more: killed, or over. */
   #deaf = false;
+  /** Everything has settled. An abandoned thread may still exit after that. */
+  #ended = false;
   #fate: Fate = { ready: false, stopped: false, killed: null, error: null };
   #seq = 0;
 
@@ -224,12 +226,16 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
   }
 
   #over(exit: ExitReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
     if (!this.#deaf) this.#accusePoison();
     this.#closed = true;
     this.#deaf = true;
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
     this.#outstanding.down(describeExit(exit));
+    // comlink's registry holds the endpoint, which holds this object, which holds the proxy it waits for.
+    this.#remote[releaseProxy]();
     this.#settleReady({ ok: false, exit });
     this.#settleExited(exit);
   }

@@ -1,6 +1,8 @@
 /** Supervised actors in real threads: how each behaviour is recovered from, how fast, and that nothing is left. */
 import { readdirSync } from 'node:fs';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import type { Report, RunningChild } from '../../src/runtime/child.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { RESTART_LIMITS } from '../../src/runtime/restart-rule.ts';
@@ -101,6 +103,25 @@ test('ignores-shutdown: the supervisor’s stop ends within the time allowed', a
   const askedAt = systemClock.monotonic();
   await supervisor.stop();
   expect(systemClock.monotonic() - askedAt).toBeLessThan(SHUTDOWN_MS + 500);
+});
+
+test('an incarnation that is over is collected: nothing holds it, comlink’s registry least of all', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const over: WeakRef<object>[] = [];
+  for (let n = 0; n < 5; n += 1) {
+    const thread = await startThread('crash-on-message');
+    await thread.handle.call('nothing', []);
+    await thread.kill('enough');
+    over.push(new WeakRef(thread.handle));
+  }
+  await vi.waitFor(
+    () => {
+      collectGarbage();
+      expect(over.filter((handle) => handle.deref()).length).toBeLessThanOrEqual(1);
+    },
+    { timeout: 5_000, interval: 50 },
+  );
 });
 
 test('fifty crashes leave no thread, no descriptor and no timer behind', async () => {
