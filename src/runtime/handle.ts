@@ -89,6 +89,7 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
   /** Everything has settled. An abandoned thread may still exit after that. */
   #ended = false;
   #fate: Fate = { ready: false, stopped: false, killed: null, error: null };
+  #releasing = false;
   #seq = 0;
 
   constructor(options: SpawnOptions<Init, In, Out>) {
@@ -192,7 +193,7 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
         this.#postNow(message);
         break;
       case 'hold':
-        this.#after(RELEASE_EVERY_MS, () => this.#releaseHeld());
+        this.#releaseLater();
         break;
       case 'overflow':
         void this.kill('its mailbox is full');
@@ -206,9 +207,19 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
   }
 
   #releaseHeld(): void {
-    if (this.#closed || !this.#mailbox.holding) return;
     for (const message of this.#mailbox.release(this.#vitals.lastProcessed)) this.#postNow(message);
-    if (this.#mailbox.holding) this.#after(RELEASE_EVERY_MS, () => this.#releaseHeld());
+  }
+
+  /** Keeps one timer going as long as something is held. */
+  #releaseLater(): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    this.#after(RELEASE_EVERY_MS, () => {
+      this.#releasing = false;
+      if (this.#closed) return;
+      this.#releaseHeld();
+      if (this.#mailbox.holding) this.#releaseLater();
+    });
   }
 
   async #call(
