@@ -1,25 +1,17 @@
 /**
  * The desk for commands (contract section 7): who may give one, whether it came before, whether it came too late,
- * and then accept, make durable, carry out, answer, tell. What a command means is the session actor's and the
- * executor's; what a body means stands in command-request.ts, what is kept of it in command-outcome.ts.
+ * and then accept, make durable, carry out, answer, tell. What a body means stands in command-request.ts, what a
+ * command does in command-effects.ts, what is kept of it in command-outcome.ts.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type CloseReport,
-  type Command,
-  type CommandAnswer,
-  READ_ONLY_COMMANDS,
-  signedCommand,
-} from '../protocol/commands.ts';
+import { type CommandAnswer, READ_ONLY_COMMANDS, signedCommand } from '../protocol/commands.ts';
 import type { Config } from '../protocol/config.ts';
 import { HTTP_LIMITS } from '../protocol/http.ts';
-import type { SessionCommand, SettleResult } from '../protocol/messages.ts';
-import type { Answer, Clock, CommandRecord, Role } from '../protocol/ports.ts';
+import type { Answer, CommandRecord, Role } from '../protocol/ports.ts';
 import { type Problem, type ProblemSlug, problem } from '../protocol/problems.ts';
 import { fieldErrors } from '../protocol/schema-errors.ts';
+import { createCommandEffects, type EffectPorts } from './command-effects.ts';
 import {
-  type CommandStorage,
-  closeOutcomeOf,
   failedOutcome,
   type Outcome,
   recordExpiry,
@@ -31,28 +23,12 @@ import { type CommandRequest, changesSomething, readRequest, resolveCommand } fr
 
 /** More commands than that under way at once are refused with 429. */
 const MAX_RUNNING = 64;
-/** How long a command waits for a session actor that is being restarted, ms, and how often it tries. */
-const ACTOR_WAIT_MS = 5_000;
-const ACTOR_RETRY_MS = 250;
 /** A command that the agent did not finish before it ended is done after the restart only this soon, ms. */
 const RESUME_WITHIN_MS = 10 * 60_000;
 
-export interface CommandDeskOptions {
+export interface CommandDeskOptions extends EffectPorts {
   readonly agentId: string;
-  readonly clock: Clock;
-  readonly store: CommandStorage;
   readonly config: () => Config;
-  /** An actor that is down answers `unavailable`. */
-  readonly session: {
-    command(command: SessionCommand): Promise<Answer<unknown>>;
-    settle(): Promise<Answer<SettleResult>>;
-  };
-  readonly closeGames: (
-    child: string,
-    game: string | undefined,
-    commandId: string,
-    reason: string | undefined,
-  ) => Promise<readonly CloseReport[]>;
   /** The latest trusted time ever seen, ms; without it the clock's own. */
   readonly highestTrustedMs?: () => number;
 }
@@ -80,6 +56,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   const looks = rateWindow(HTTP_LIMITS.commandsPerSecond);
   const changes = rateWindow(HTTP_LIMITS.commandsPerSecond);
   let stopping = false;
+  const effects = createCommandEffects(options, () => stopping);
 
   async function command(body: unknown, role: Role): Promise<Answer<CommandAnswer>> {
     if (stopping) return refuse('stopping', 'The agent is stopping.');
@@ -211,56 +188,10 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       const why = `The disk did not confirm the command, so it was not carried out: ${said(error)}`;
       return finish(failedOutcome(problem('unavailable', why)));
     }
-    const outcome = await carryOut(command).catch((error) => failedOutcome(problem('internal', said(error))));
+    const outcome = await effects(command).catch((error) => failedOutcome(problem('internal', said(error))));
     if (!outcome)
       return refuse('stopping', 'The agent is stopping; the command is finished after its start.');
     return finish(outcome);
-  }
-
-  /** null: the agent stops first, and the command stays accepted for the next start. */
-  async function carryOut(command: Command): Promise<Outcome | null> {
-    switch (command.command) {
-      case 'force_close': {
-        const { game, reason } = command.parameters;
-        const child = command.child_profile ?? '';
-        return closeOutcomeOf(await options.closeGames(child, game, command.command_id, reason));
-      }
-      case 'send_notification':
-        return notify(command);
-      case 'get_live_status':
-        throw new Error('a question is never accepted as a change');
-      default:
-        return bySession(command);
-    }
-  }
-
-  /** The notification and its answer in one transaction: a restart cannot tell it twice. */
-  function notify(command: Extract<Command, { command: 'send_notification' }>): Outcome {
-    const { title, message, type = 'message' } = command.parameters;
-    const { child_profile } = command;
-    const outcome: Outcome = { status: 'success', result: { sent: true } };
-    store.commit(() => {
-      const data = { title, message, type, ...(child_profile !== null && { child_profile }) };
-      store.log.append([{ type: 'notification', data }]);
-      recordOutcome(store, command.command_id, outcome);
-    });
-    return outcome;
-  }
-
-  /** The effect is committed together with its answer, so trying again after a failure cannot do it twice. */
-  async function bySession(command: SessionCommand): Promise<Outcome | null> {
-    const giveUpAt = clock.monotonic() + ACTOR_WAIT_MS;
-    for (;;) {
-      const answer = await session.command(command);
-      const done = store.commands.get(command.command_id)?.answer;
-      if (done) return done;
-      if (answer.ok) return { status: 'success', result: answer.value };
-      if (answer.problem.slug !== 'unavailable' || clock.monotonic() >= giveUpAt) {
-        return failedOutcome(answer.problem);
-      }
-      if (stopping) return null;
-      await new Promise<void>((resolve) => clock.after(ACTOR_RETRY_MS, resolve));
-    }
   }
 
   function expire(record: CommandRecord, asked: string, why: Problem): Promise<Answer<CommandAnswer>> {
@@ -289,7 +220,9 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
 
   async function resume(record: CommandRecord): Promise<void> {
     const age = clock.wall() - record.acceptedMs;
-    if (age <= RESUME_WITHIN_MS) {
+    const { expires_at } = record.command;
+    const expired = expires_at !== undefined && Date.parse(expires_at) <= clock.wall();
+    if (age <= RESUME_WITHIN_MS && !expired) {
       await run(record, () => change(record, undefined, false));
       return;
     }

@@ -83,6 +83,7 @@ export function resolveCommand(request: CommandRequest, commandId: string, confi
     command_id: commandId,
     child_profile: child,
     parameters: request.parameters,
+    ...(request.expiresMs !== null && { expires_at: new Date(request.expiresMs).toISOString() }),
   } as Command;
   return { ok: true, value: command };
 }

@@ -64,6 +64,8 @@ export type Command = {
     /** null: a command about no child in particular (send_notification without a child). */
     readonly child_profile: string | null;
     readonly parameters: ParametersOf<N>;
+    /** ISO 8601: not begun after this, nor begun again after a restart. */
+    readonly expires_at?: string;
   };
 }[CommandName];
 

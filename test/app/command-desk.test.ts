@@ -435,6 +435,15 @@ describe('an agent that ended in between', () => {
     expect(bench.told()).toEqual(['command_failed c1']);
   });
 
+  it('K3: what expired while the agent was down is reported, not carried out', async () => {
+    const bench = new CommandBench();
+    pending(bench, { ...close, expires_at: inMs(bench, -1) });
+    pending(bench, { ...extend, expires_at: inMs(bench, 60_000) });
+    await bench.desk.resumePending();
+    expect(bench.effects.map((effect) => effect.split(' ')[0])).toEqual(['extend_time']);
+    expect(bench.told()).toEqual(['command_failed c2', 'command_completed c1']);
+  });
+
   it('K2: one that waits for the session actor when the agent stops is left for the next start', async () => {
     const bench = new CommandBench();
     bench.beforeSession = async () => actorDown;
@@ -446,6 +455,18 @@ describe('an agent that ended in between', () => {
     bench.restart();
     await bench.desk.resumePending();
     expect(bench.effects).toHaveLength(1);
+    expect(bench.told()).toEqual(['command_completed c1']);
+  });
+
+  it('K2: a close that the stop of the agent cut short is left for the next start', async () => {
+    const bench = new CommandBench();
+    bench.reports = [{ pid: 5, name: 'player', outcome: 'failed', waited_ms: 1 }];
+    bench.beforeClose = async () => bench.desk.stop();
+    expect(slug(await bench.control({ command: 'force_close', command_id: 'c1' }))).toBe('stopping');
+    bench.beforeClose = async () => {};
+    bench.reports = [];
+    bench.restart();
+    await bench.desk.resumePending();
     expect(bench.told()).toEqual(['command_completed c1']);
   });
 
