@@ -31,9 +31,13 @@ const TOKEN_ROTATED = 4501;
 
 /** The agent told this client to stop coming back (contract W6, 4500 to 4999). */
 export class StoppedError extends Error {
-  constructor(reason: string) {
+  /** The WebSocket close code. */
+  readonly code: number;
+
+  constructor(code: number, reason: string) {
     super(reason);
     this.name = 'StoppedError';
+    this.code = code;
   }
 }
 
@@ -294,7 +298,7 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
 
   #socketClosed(end: SocketEnd, verdict: 'resume' | 'stop'): void {
     if (this.#link.stopped) return;
-    if (verdict === 'stop') this.#error = new StoppedError(end.reason);
+    if (verdict === 'stop') this.#error = new StoppedError(end.code, end.reason);
     const at = this.#platform.clock.monotonic();
     const random = this.#platform.random();
     const { retryAfterMs, reason } = end;

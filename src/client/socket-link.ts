@@ -7,6 +7,7 @@ import { type DeliveredEvent, eventMeta } from '../protocol/events.ts';
 import { byeFrame, gapFrame, type HelloFrame, type WelcomeFrame, welcomeFrame } from '../protocol/frames.ts';
 import type { Clock } from '../protocol/ports.ts';
 import type { Gap, Position } from '../protocol/position.ts';
+import { CLOSE_CODES } from '../protocol/problems.ts';
 import type { ClientSocket, Endpoint, OpenSocket } from './ports.ts';
 
 /** A server that is there welcomes at once; until then the program has no events, so the wait is short. */
@@ -69,7 +70,7 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   function end(code: number, reason: string): void {
     if (ended) return;
     release();
-    host.onEnd({ code, reason: reason || `closed with ${code}`, retryAfterMs });
+    host.onEnd({ code, reason: reason || reasonOf(code), retryAfterMs });
   }
 
   function release(): void {
@@ -144,6 +145,11 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   }
 
   return { acknowledge, stop: release };
+}
+
+function reasonOf(code: number): string {
+  const known = Object.entries(CLOSE_CODES).find(([key]) => Number(key) === code)?.[1];
+  return known?.reason ?? `closed with ${code}`;
 }
 
 function parse(text: string): Frame | null {

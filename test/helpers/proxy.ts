@@ -1,0 +1,126 @@
+/**
+ * A TCP proxy that does to connections what networks do: cuts them in the middle of a frame, resets them, stalls,
+ * slows down, refuses. Counts what it did, so that a test can say how many faults it really injected.
+ */
+import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net';
+
+interface Pair {
+  readonly client: Socket;
+  readonly agent: Socket;
+}
+
+export class FaultyProxy {
+  /** Faults that really happened to a connection. */
+  faults = 0;
+  /** New connections are reset. */
+  refusing = false;
+  /** Nothing is forwarded any more in either direction, and nobody is told. */
+  stalled = false;
+  /** Towards the client, bytes a second; null: as fast as it goes. */
+  bytesPerSecond: number | null = null;
+  readonly #pairs = new Set<Pair>();
+  /** After so many more bytes towards the client the connection that carried them is cut. */
+  #budget = Number.POSITIVE_INFINITY;
+  #agentPort: () => number;
+  #server: Server | null = null;
+  #port = 0;
+
+  /** `agentPort` is asked at each connection, since agents come back on other ports. */
+  constructor(agentPort: () => number) {
+    this.#agentPort = agentPort;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  async start(): Promise<void> {
+    const server = createServer((client) => this.#accept(client));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    this.#server = server;
+    this.#port = (server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    for (const pair of this.#pairs) close(pair);
+    const server = this.#server;
+    if (server) await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+
+  cutAfter(bytes: number): void {
+    this.#budget = bytes;
+  }
+
+  /** Every connection ends with a reset. */
+  resetAll(): void {
+    for (const pair of [...this.#pairs]) this.#reset(pair);
+  }
+
+  #accept(client: Socket): void {
+    client.on('error', () => {});
+    if (this.refusing) {
+      this.faults++;
+      client.resetAndDestroy();
+      return;
+    }
+    const agent = dial({ host: '127.0.0.1', port: this.#agentPort() });
+    agent.on('error', () => {});
+    const pair = { client, agent };
+    this.#pairs.add(pair);
+    const end = () => {
+      this.#pairs.delete(pair);
+      close(pair);
+    };
+    client.on('close', end);
+    agent.on('close', end);
+    client.on('data', (bytes) => {
+      if (this.stalled) this.faults++;
+      else agent.write(bytes);
+    });
+    agent.on('data', (bytes) => this.#deliver(pair, bytes));
+  }
+
+  #deliver(pair: Pair, bytes: Buffer): void {
+    if (this.stalled) {
+      this.faults++;
+      return;
+    }
+    if (bytes.length > this.#budget) {
+      pair.client.write(bytes.subarray(0, this.#budget), () => this.#reset(pair));
+      this.#budget = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.#budget -= bytes.length;
+    if (this.bytesPerSecond === null) pair.client.write(bytes);
+    else this.#trickle(pair, bytes, this.bytesPerSecond);
+  }
+
+  #trickle({ client, agent }: Pair, bytes: Buffer, rate: number): void {
+    this.faults++;
+    agent.pause();
+    const piece = Math.max(1, Math.floor(rate / 20));
+    let sent = 0;
+    const timer = setInterval(() => {
+      client.write(bytes.subarray(sent, sent + piece));
+      sent += piece;
+      if (sent < bytes.length && !client.destroyed) return;
+      clearInterval(timer);
+      agent.resume();
+    }, 50);
+  }
+
+  #reset({ client, agent }: Pair): void {
+    this.faults++;
+    client.resetAndDestroy();
+    agent.resetAndDestroy();
+  }
+}
+
+function close({ client, agent }: Pair): void {
+  client.destroy();
+  agent.destroy();
+}
