@@ -4,6 +4,7 @@
  */
 
 import { createExecutor } from './actors/executor/pool.ts';
+import { releaseScanner, wakeCell, wakeScanner } from './actors/scanner/wake.ts';
 import { LiveActor } from './app/actors.ts';
 import { createAgentClock, isoTime } from './app/agent-clock.ts';
 import { type AgentFile, removeAgentFile, writeAgentFile } from './app/agent-file.ts';
@@ -29,6 +30,7 @@ import type {
 } from './protocol/messages.ts';
 import type { Report } from './runtime/child.ts';
 import { startMainBeat } from './runtime/heartbeat.ts';
+import { PoisonRegister } from './runtime/poison.ts';
 import { Supervisor } from './runtime/supervisor.ts';
 import { workerFile } from './runtime/worker-file.ts';
 import { lockDataDir } from './store/lock.ts';
@@ -72,6 +74,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const store = openStore({ dir: dataDir, clock, bootId: boot });
   const agentId = store.meta.get('agent_id') ?? '';
 
+  const poison = (id: string) =>
+    new PoisonRegister((sent) => {
+      logger.error({ actor: id, sent }, 'a message that has killed the actor twice was set aside');
+    });
   const executor = createExecutor({ file: workerFile('executor') });
   const router = createRouter({
     store,
@@ -88,16 +94,27 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     init: () => ({ config, ledger: store.ledger.load() }),
     onMessage: (message) => router.fromSession(message),
     onReady: () => router.greetSession(),
+    poison: poison('session'),
   });
   const mainBeat = startMainBeat();
+  // The scanner's thread blocks in a read that only main can end; one cell for each of its lives.
+  let scannerRead = wakeCell();
+  const wake = () => wakeScanner(scannerRead);
+  process.once('exit', wake);
   const scanner = new LiveActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>({
     id: 'scanner',
     file: workerFile('scanner'),
     clock,
-    init: () => ({ config, bootId: boot }),
+    init: () => {
+      scannerRead = wakeCell();
+      return { config, bootId: boot, wakeFd: scannerRead };
+    },
     onMessage: (message) => router.fromScanner(message),
     mainBeat: mainBeat.buffer,
     trackUnmanagedFds: false,
+    onKill: wake,
+    onExit: () => releaseScanner(scannerRead),
+    poison: poison('scanner'),
   });
 
   const sync = createSyncDesk(store, clock);

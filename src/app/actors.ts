@@ -64,19 +64,21 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
   }
 
   async #start(incarnation: number): Promise<RunningChild> {
-    const { init, onReady, ...options } = this.#options;
+    const { init, onReady, onExit, ...options } = this.#options;
     const spawned = spawnActor<Init, In, Out, Calls>({
       ...options,
       init: init(),
       incarnation,
       readyTimeoutMs: READY_MS,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    });
+    void spawned.exited.then(() => {
+      if (this.#current === spawned) this.#current = null;
+      onExit?.();
     });
     const ready = await spawned.ready;
     if (!ready.ok) throw new Error(describeExit(ready.exit));
     this.#current = spawned;
-    void spawned.exited.then(() => {
-      if (this.#current === spawned) this.#current = null;
-    });
     onReady?.();
     return {
       exited: spawned.exited,
