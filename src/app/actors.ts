@@ -14,6 +14,9 @@ const SHUTDOWN_MS = 1_000;
 /** How long an actor may take until it is ready, ms: a first scan of a busy machine is in it. */
 const READY_MS = 10_000;
 
+/** What an actor's heap may grow to, MB: many times what it needs, and little enough for a modest PC. */
+const HEAP_MB = 96;
+
 type Spawning<Init, In, Out> = Omit<
   SpawnOptions<Init, In, Out>,
   'init' | 'incarnation' | 'readyTimeoutMs'
@@ -22,6 +25,8 @@ type Spawning<Init, In, Out> = Omit<
   readonly init: () => Init;
   /** A fresh incarnation is ready: what must it be told? */
   readonly onReady?: () => void;
+  /** An incarnation is over, however it ended. */
+  readonly onExit?: () => void;
 };
 
 export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
