@@ -135,7 +135,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       },
       settle,
     },
-    closeGames: (child, game) => router.closeGames(child, game),
+    closeGames: (child, game, _id, reason) => router.closeGames(child, game, reason),
   });
   const desk = createDesk({
     agentId,

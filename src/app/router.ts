@@ -39,7 +39,7 @@ export interface Router {
   /** Tells a fresh session actor all that runs. */
   greetSession(): void;
   /** Closes a child's games for a command; settles with one report for each process. */
-  closeGames(child: string, game: string | undefined): Promise<readonly CloseReport[]>;
+  closeGames(child: string, game: string | undefined, reason?: string): Promise<readonly CloseReport[]>;
   /** What detection is like now: the source in use, and why it is degraded if it is. */
   detection(): { readonly source: SourceName | null; readonly trouble: string | null };
   /** Appends events of the agent's own. */
@@ -206,7 +206,8 @@ export function createRouter(options: RouterOptions): Router {
     },
     fromSession,
     greetSession,
-    closeGames(child, game) {
+    closeGames(child, game, reason) {
+      options.log.info({ child, game, reason }, 'closing a game for a command');
       const rows = told.all().filter((row) => row.child === child && (!game || row.process.game === game));
       return closeAll(rows, 'command');
     },
