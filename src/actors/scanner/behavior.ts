@@ -35,8 +35,13 @@ export type LookCause =
 export type Observation =
   | { readonly type: 'exec'; readonly pid: number; readonly atMs: number; readonly look: Look }
   | { readonly type: 'fork'; readonly parent: number; readonly child: number }
-  /** All threads of the process have ended. */
-  | { readonly type: 'exit'; readonly pid: number; readonly atMs: number }
+  /** All threads of the process have ended; `successor`: the start of who has the pid already, null for nobody. */
+  | {
+      readonly type: 'exit';
+      readonly pid: number;
+      readonly atMs: number;
+      readonly successor: string | null;
+    }
   | {
       readonly type: 'looks';
       readonly cause: LookCause;
@@ -61,7 +66,7 @@ export interface ScannerState {
 
 export type ScannerEffect =
   | { readonly type: 'post'; readonly message: FromScanner }
-  /** A tracked process ended and these had been part of it: look whether they play on. */
+  /** Their parent ended, which they had been part of: look whether they play on. */
   | { readonly type: 'look_later'; readonly pids: readonly number[] };
 
 export type Step = readonly [state: ScannerState, effects: readonly ScannerEffect[]];
@@ -90,6 +95,8 @@ export function step(state: ScannerState, seen: Observation): Step {
       draft.parts.set(seen.child, { parentPid: seen.parent, startKey: null });
       break;
     case 'exit':
+      // An earlier owner of the pid, whose exec was handled so late that the look found this one.
+      if (seen.successor !== null && seen.successor === state.tracked.get(seen.pid)?.startKey) break;
       draft.end(seen.pid, seen.atMs, 'exit');
       break;
     case 'exec':
@@ -177,14 +184,14 @@ class Draft implements ScannerState {
 
   /** Tells the end of a tracked process or forgets a part; true when something was told. */
   end(pid: number, atMs: number | null, how: 'exit' | 'exec' | 'gone'): boolean {
-    this.parts.delete(pid);
     const process = this.tracked.get(pid);
-    if (!process) return false;
+    this.parts.delete(pid);
     this.tracked.delete(pid);
-    const identity = { pid, startKey: process.startKey };
-    this.#post({ type: 'process.stopped', identity, endedAwakeMs: atMs, how });
     const orphans = [...this.parts].filter(([, part]) => part.parentPid === pid).map(([child]) => child);
     if (orphans.length > 0) this.effects.push({ type: 'look_later', pids: orphans });
+    if (!process) return false;
+    const identity = { pid, startKey: process.startKey };
+    this.#post({ type: 'process.stopped', identity, endedAwakeMs: atMs, how });
     return true;
   }
 
@@ -221,12 +228,8 @@ class Draft implements ScannerState {
 
   #other(pid: number, startKey: string | null, context: LookContext): void {
     const process = this.tracked.get(pid);
-    if (!process) {
-      this.parts.delete(pid);
-      return;
-    }
     // Another start: the pid belongs to somebody else, and when the game went nobody saw.
-    const reused = startKey !== null && startKey !== process.startKey;
+    const reused = startKey !== null && startKey !== process?.startKey;
     const how = reused || context.cause === 'configure' ? 'gone' : 'exec';
     this.#count(this.end(pid, reused ? null : context.atMs, how), context);
   }

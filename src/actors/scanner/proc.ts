@@ -21,8 +21,8 @@ export interface ProcReader {
    * start is read, and one that cannot be read is told from one that is gone.
    */
   look(pid: number, watched: boolean): Look;
-  /** Whether a process whose first thread has just ended goes on in others. */
-  hasOtherThreads(pid: number): boolean;
+  /** What has the pid after its first thread has ended. */
+  afterExit(pid: number): AfterExit;
   /** Whether this is the id of a thread beside the first, which /proc answers for as well. */
   isThread(pid: number): boolean;
   /** Every process there is, ascending; no threads. Throws when /proc cannot be listed. */
@@ -31,6 +31,12 @@ export interface ProcReader {
   newestPid(): number;
   close(): void;
 }
+
+export type AfterExit =
+  /** The same process, in its other threads. */
+  | { readonly is: 'threads' }
+  /** Nobody (null), or another process with this start. */
+  | { readonly is: 'ended'; readonly successor: string | null };
 
 export interface ProcReaderOptions {
   readonly rules: () => Rules;
@@ -124,9 +130,11 @@ export function procReader({
       }
     },
 
-    hasOtherThreads(pid) {
-      const seen = tolerant(() => stat(pid));
-      return seen !== undefined && seen !== null && seen.threads > 1;
+    afterExit(pid) {
+      const seen = tolerant(() => stat(pid)) ?? null;
+      if (seen === null || isGone(seen)) return { is: 'ended', successor: null };
+      if (seen.state === 'Z') return { is: 'threads' };
+      return { is: 'ended', successor: linuxStartKey(bootId, seen.startTicks) };
     },
 
     isThread(pid) {

@@ -198,21 +198,29 @@ export class ProcEventsSource implements ProcessSource {
 
   #exit(pid: number, leader: boolean, atMs: number): void {
     if (!this.#context.isWatched(pid)) return;
-    if (leader && !this.#reader.hasOtherThreads(pid)) {
-      this.#sink?.observe({ type: 'exit', pid, atMs });
-    } else if (leader || this.#leaderless.has(pid)) {
-      this.#leaderless.set(pid, atMs);
-      this.#watchThreads(THREADS_FIRST_MS);
-    }
+    if (leader) this.#firstThreadEnded(pid, atMs);
+    else if (this.#leaderless.has(pid)) this.#leaderless.set(pid, atMs);
   }
 
-  /** A process ends with its last thread, and the event of that one may come while it still is listed. */
+  /** A process ends with its last thread; the event of that one comes while it still is listed, so it is polled. */
+  #firstThreadEnded(pid: number, atMs: number): void {
+    const after = this.#reader.afterExit(pid);
+    if (after.is === 'ended') {
+      this.#leaderless.delete(pid);
+      this.#sink?.observe({ type: 'exit', pid, atMs, successor: after.successor });
+      return;
+    }
+    this.#leaderless.set(pid, atMs);
+    this.#watchThreads(THREADS_FIRST_MS);
+  }
+
   #watchThreads(delayMs: number): void {
     this.#after('threads', delayMs, () => {
       for (const [pid, atMs] of this.#leaderless) {
-        if (this.#reader.hasOtherThreads(pid)) continue;
+        const after = this.#reader.afterExit(pid);
+        if (after.is === 'threads') continue;
         this.#leaderless.delete(pid);
-        this.#sink?.observe({ type: 'exit', pid, atMs });
+        this.#sink?.observe({ type: 'exit', pid, atMs, successor: after.successor });
       }
       if (this.#leaderless.size > 0) this.#watchThreads(Math.min(delayMs * 2, THREADS_MAX_MS));
     });

@@ -113,12 +113,18 @@ export class PsListSource implements ProcessSource {
       ? linuxStartKey(this.#context.bootId, stat.startTicks)
       : String(seen.startTime?.getTime() ?? 'unknown');
     if (!match) return { is: 'other', startKey };
-    const now = this.#context.clock.monotonic();
-    const ageMs = seen.startTime ? this.#options.wallNow() - seen.startTime.getTime() : 0;
-    const startedAwakeMs = Math.min(now, now - ageMs);
+    const startedAwakeMs = this.#latestStart(seen.startTime, stat?.startTicks);
     const user = seen.uid === undefined ? null : this.#options.accountName(seen.uid);
     const process = { pid, startKey, ...match, path, command, user, startedAwakeMs };
     return { is: 'game', sighting: { process, parentPid: seen.ppid } };
+  }
+
+  /** The latest moment at which it can have started, awake clock: ticks are 10 ms since the boot, ps tells seconds. */
+  #latestStart(startTime: Date | undefined, startTicks: string | undefined): number {
+    const now = this.#context.clock.monotonic();
+    if (startTicks !== undefined) return Math.min(now, (Number(startTicks) + 1) * 10);
+    const ageMs = startTime ? this.#options.wallNow() - startTime.getTime() - 1_000 : 0;
+    return now - Math.max(0, ageMs);
   }
 
   #after(ms: number, fn: () => void): () => void {

@@ -219,7 +219,7 @@ export class ToolhelpSource implements ProcessSource {
         if (this.#held.get(process.pid)?.handle !== handle || !win32.hasExited(handle)) continue;
         this.#held.delete(process.pid);
         win32.close(handle);
-        this.#sink?.observe({ type: 'exit', pid: process.pid, atMs });
+        this.#sink?.observe({ type: 'exit', pid: process.pid, atMs, successor: null });
       }
     }
   }

@@ -1,0 +1,136 @@
+/** Which program is a game: the rules of the configuration over what was read of a process. */
+import { describe, expect, test } from 'vitest';
+import { compileGlob, fold } from '../../../src/actors/scanner/glob.ts';
+import { compileRules } from '../../../src/actors/scanner/matcher.ts';
+import { DEFAULT_CONFIG, type MatchEntry } from '../../../src/protocol/config.ts';
+
+const PLAYER = 'C:\\Users\\kid\\AppData\\Local\\Roblox\\Versions\\version-1\\RobloxPlayerBeta.exe';
+
+describe('globs', () => {
+  test.each([
+    ['*', '', true],
+    ['*', 'anything/at all', true],
+    ['*/games/*', '/home/kid/games/x', true],
+    ['*/games/*', '/home/kid/gamesx', false],
+    ['C:\\Games\\*.exe', 'c:/games/deep/er/Play.EXE', true],
+    ['C:\\Games\\*.exe', 'c:/games/play.exe.bak', false],
+    ['a*b*c', 'abc', true],
+    ['a*b*c', 'acb', false],
+    ['ab*ba', 'aba', false],
+    ['ab*ba', 'abba', true],
+    ['version-?/x', 'version-1/x', true],
+    ['version-?/x', 'version-12/x', false],
+    ['*-?/x', 'a-b-c/x', true],
+    ['[a-z].exe', '[A-Z].exe', true],
+    ['exact', 'exactly', false],
+  ])('%s over %s: %s', (glob, text, expected) => {
+    expect(compileGlob(glob)(fold(text))).toBe(expected);
+  });
+
+  test('a hostile command line cannot make a match slow', () => {
+    const glob = compileGlob(`${'*a'.repeat(200)}*b`);
+    const started = performance.now();
+    expect(glob('a'.repeat(65_536))).toBe(false);
+    expect(performance.now() - started).toBeLessThan(200);
+  });
+});
+
+describe('C8 the default rules', () => {
+  const rules = compileRules(DEFAULT_CONFIG.games);
+  test.each([
+    ['the player on Windows', PLAYER, [], 'RobloxPlayerBeta.exe'],
+    ['in another case', PLAYER.toUpperCase(), [], 'ROBLOXPLAYERBETA.EXE'],
+    [
+      'the Store edition by its path',
+      'C:\\Program Files\\WindowsApps\\ROBLOXCORPORATION.ROBLOX_2.6_x64__55nm\\Windows10Universal.exe',
+      [],
+      'Windows10Universal.exe',
+    ],
+    ['macOS', '/Applications/Roblox.app/Contents/MacOS/RobloxPlayer', [], 'RobloxPlayer'],
+    ['Sober', '/app/bin/sober', ['sober'], 'sober'],
+    ['a bare name, where the platform tells no path', 'RobloxPlayerBeta.exe', [], 'RobloxPlayerBeta.exe'],
+    ['Wine, arguments moved up', '/usr/lib/wine/wine64-preloader', [PLAYER, '--app'], 'RobloxPlayerBeta.exe'],
+    [
+      'Wine, just executed',
+      '/usr/lib/wine/wine64-preloader',
+      ['/usr/lib/wine/wine64-preloader', '/usr/lib/wine/wine64', PLAYER],
+      'RobloxPlayerBeta.exe',
+    ],
+    ['Wine, started by hand', '/usr/bin/wine64', ['wine64', 'RobloxPlayerBeta.exe'], 'RobloxPlayerBeta.exe'],
+    [
+      'a script of that name',
+      '/usr/bin/dash',
+      ['/bin/sh', '/home/kid/RobloxPlayerBeta.exe'],
+      'RobloxPlayerBeta.exe',
+    ],
+    ['hidden by argv[0]', '/opt/RobloxPlayerBeta.exe', ['homework'], 'RobloxPlayerBeta.exe'],
+    ['the executable could not be read', null, ['/opt/sober'], 'sober'],
+  ])('%s is the game', (_, exe, argv, name) => {
+    expect(rules.match({ exe, argv })).toEqual({ game: 'roblox', name });
+    if (exe) expect(rules.mayMatch(exe)).toBe(true);
+  });
+
+  test.each([
+    ['the launcher', PLAYER.replace('PlayerBeta', 'PlayerLauncher'), []],
+    ['Studio', PLAYER.replace('PlayerBeta', 'StudioBeta'), []],
+    ['the crash handler under Wine', '/usr/bin/wine64-preloader', ['C:\\x\\RobloxCrashHandler.exe']],
+    ['an editor with the game as a file', '/usr/bin/vim', ['vim', 'RobloxPlayerBeta.exe']],
+    ['a program that calls itself the game', '/usr/bin/sleep', ['RobloxPlayerBeta.exe', '60']],
+    [
+      'a script that is given the game',
+      '/usr/bin/python3.11',
+      ['python3', 'unpack.py', 'RobloxPlayerBeta.exe'],
+    ],
+    ['a command line of a shell', '/usr/bin/dash', ['sh', '-c', 'RobloxPlayerBeta.exe']],
+    ['another program of the Store', 'C:\\WindowsApps\\Other_1\\Windows10Universal.exe', []],
+    ['wine alone', '/usr/bin/wine64', ['wine64']],
+    ['nothing at all', null, []],
+  ])('%s is not', (_, exe, argv) => {
+    expect(rules.match({ exe, argv })).toBeNull();
+  });
+
+  test('most programs are told apart by their executable alone', () => {
+    expect(rules.mayMatch('/usr/bin/gcc')).toBe(false);
+    expect(rules.mayMatch('/usr/bin/bash')).toBe(true);
+  });
+});
+
+describe('C8 entries', () => {
+  const rules = (match: MatchEntry[], ignore: MatchEntry[] = []) =>
+    compileRules([{ id: 'g', name: 'G', match, ignore }]);
+
+  test('all keys of one entry must hold', () => {
+    const both = rules([{ name: 'javaw.exe', command: '*minecraft*' }]);
+    expect(
+      both.match({ exe: 'C:\\jre\\javaw.exe', argv: ['javaw.exe', '-jar', 'Minecraft.jar'] }),
+    ).not.toBeNull();
+    expect(both.match({ exe: 'C:\\jre\\javaw.exe', argv: ['javaw.exe', '-jar', 'editor.jar'] })).toBeNull();
+    expect(both.match({ exe: 'C:\\jre\\java.exe', argv: ['minecraft'] })).toBeNull();
+    expect(both.mayMatch('C:\\jre\\javaw.exe')).toBe(true);
+  });
+
+  test('a rule over the command line alone has every program read', () => {
+    const any = rules([{ command: '*--play*' }]);
+    expect(any.mayMatch('/usr/bin/gcc')).toBe(true);
+    expect(any.match({ exe: '/usr/bin/x', argv: ['x', '--play'] })).toEqual({ game: 'g', name: 'x' });
+  });
+
+  test('ignore wins, by command line too', () => {
+    const some = rules([{ name: 'x' }], [{ command: '*--check*' }]);
+    expect(some.match({ exe: '/bin/x', argv: ['x', '--check'] })).toBeNull();
+    expect(some.match({ exe: '/bin/x', argv: ['x'] })).not.toBeNull();
+  });
+
+  test('a name is no glob', () => {
+    expect(rules([{ name: 'Roblox*' }]).match({ exe: '/bin/RobloxPlayer', argv: [] })).toBeNull();
+  });
+
+  test('the first game whose rules hold is it', () => {
+    const two = compileRules([
+      { id: 'a', name: 'A', match: [{ name: 'x' }], ignore: [{ path: '/b/*' }] },
+      { id: 'b', name: 'B', match: [{ name: 'x' }], ignore: [] },
+    ]);
+    expect(two.match({ exe: '/a/x', argv: [] })?.game).toBe('a');
+    expect(two.match({ exe: '/b/x', argv: [] })?.game).toBe('b');
+  });
+});

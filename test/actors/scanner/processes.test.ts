@@ -1,0 +1,311 @@
+/** The cases of the field with real processes, over every source that works on Linux. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import psList from 'ps-list';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { GameConfig } from '../../../src/protocol/config.ts';
+import { Games, Watch } from './harness.ts';
+
+const isRoot = process.getuid?.() === 0;
+const SOURCES = [...(isRoot ? (['proc-events'] as const) : []), 'procfs', 'ps-list'] as const;
+
+let games: Games;
+let watch: Watch | undefined;
+beforeAll(() => {
+  games = new Games();
+});
+afterEach(async () => {
+  await games.end();
+  await watch?.stop();
+  watch = undefined;
+});
+afterAll(() => games.close());
+
+/** What we hold to be running is what `ps` lists under the game's name. */
+async function agreesWithPs(expected: readonly number[]): Promise<void> {
+  const listed = (await psList()).filter(({ name }) => name.startsWith(`PwTestGame-${games.tag}-Player`));
+  expect(listed.map(({ pid }) => pid).sort()).toEqual([...expected].sort());
+  expect(watch?.calls.stats().tracked).toBe(expected.length);
+}
+
+describe.each(SOURCES)('%s', (source) => {
+  async function watchFor(...configs: GameConfig[]): Promise<Watch> {
+    watch = await Watch.start({ games: configs, source });
+    expect(watch.calls.stats().source).toBe(source);
+    return watch;
+  }
+
+  test('a game that starts and ends is told once each, with its account and its moments', async () => {
+    const w = await watchFor(games.config('Player'));
+    const before = performanceNow();
+    const child = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    await w.until(() => w.history(child.pid).length === 1);
+    await agreesWithPs([child.pid]);
+    const [usage] = await w.calls.usage();
+    expect(usage).toMatchObject({ pid: child.pid });
+    expect(usage?.rssBytes).toBeGreaterThan(0);
+    child.kill('SIGKILL');
+    await w.until(() => w.history(child.pid).length === 2);
+    await agreesWithPs([]);
+
+    const [started] = w.of('process.started');
+    expect(started).toMatchObject({
+      found: false,
+      process: {
+        pid: child.pid,
+        name: games.name('Player'),
+        user: userName(),
+        path: join(games.dir, games.name('Player')),
+      },
+    });
+    // USER_HZ ticks are 10 ms.
+    expect(started!.process.startedAwakeMs).toBeGreaterThan(before - 10);
+    expect(started!.process.startedAwakeMs).toBeLessThan(performanceNow());
+    const [stopped] = w.of('process.stopped');
+    expect(stopped?.endedAwakeMs).toBeGreaterThan(started!.process.startedAwakeMs);
+    expect(w.messages.map((m) => m.type)).toEqual([
+      'processes.snapshot',
+      'process.started',
+      'process.stopped',
+    ]);
+  });
+
+  test('E1 a game that runs already stands in the snapshot, under the identity that a restart finds again', async () => {
+    const child = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    const first = await watchFor(games.config('Player'));
+    expect(first.snapshot.map(({ pid }) => pid)).toEqual([child.pid]);
+    await first.stop();
+    const second = await watchFor(games.config('Player'));
+    expect(second.snapshot).toMatchObject([{ pid: child.pid, startKey: first.snapshot[0]?.startKey }]);
+    expect(second.messages).toHaveLength(1);
+    child.kill('SIGKILL');
+    await second.until(() => second.history(child.pid).length === 1);
+  });
+
+  test('two players (multi-instance) are two processes, and one of them ends', async () => {
+    const w = await watchFor(games.config('Player'));
+    const path = games.copy(games.name('Player'));
+    const one = games.spawn(path, ['nap', '60000']);
+    const two = games.spawn(path, ['nap', '60000']);
+    await w.until(() => w.history().length === 2);
+    one.kill('SIGKILL');
+    await w.until(() => w.history().length === 3);
+    await agreesWithPs([two.pid]);
+    two.kill('SIGKILL');
+    await w.until(() => w.history().length === 4);
+    expect(w.history(one.pid)).toHaveLength(2);
+  });
+
+  test('K4 a child that the game forks without exec is part of it: one process is told', async () => {
+    const w = await watchFor(games.config('Player'));
+    const child = games.spawn(games.copy(games.name('Player')), ['fork', '2500']);
+    await w.until(() => w.history().length === 2);
+    expect(w.history(child.pid)).toHaveLength(2);
+    expect(w.history()).toHaveLength(2);
+  });
+
+  test('a player that execs into something else has stopped, and its pid is nobody’s game', async () => {
+    const w = await watchFor(games.config('Player'));
+    const other = games.copy(games.name('Other'));
+    const child = games.spawn(games.copy(games.name('Player')), ['exec', '2000', other, 'nap', '60000']);
+    await w.until(() => w.history().length === 2);
+    expect(w.history(child.pid)).toEqual(['started:roblox', 'stopped:exec']);
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGKILL');
+  });
+
+  test('C8 ignore wins: Studio or the crash handler alone is nothing', async () => {
+    const w = await watchFor({
+      ...games.config('Player'),
+      match: [{ path: `${games.dir}/*` }],
+      ignore: [{ name: games.name('Studio') }],
+    });
+    games.spawn(games.copy(games.name('Studio')), ['nap', '60000']);
+    const player = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    await w.until(() => w.history().length === 1);
+    expect(w.history(player.pid)).toEqual(['started:roblox']);
+    player.kill('SIGKILL');
+    await w.until(() => w.history().length === 2);
+  });
+
+  test('a copy renamed by the child is seen by its path; under a foreign name and path it cannot be', async () => {
+    const w = await watchFor({ ...games.config(), match: [{ path: `${games.dir}/*renamed*` }] });
+    games.spawn(games.copy('homework'), ['nap', '60000']);
+    const renamed = games.spawn(games.copy('renamed-homework'), ['nap', '60000']);
+    await w.until(() => w.history().length === 1);
+    expect(w.of('process.started')[0]?.process).toMatchObject({ pid: renamed.pid, name: 'renamed-homework' });
+  });
+});
+
+describe('whichever source', () => {
+  const source = isRoot ? 'proc-events' : 'procfs';
+
+  test('launcher starts, player starts, launcher exits: one start, the session goes on', async () => {
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    const launcher = games.copy(games.name('Launcher'));
+    const player = games.copy(games.name('Player'));
+    const shell = games.spawn('/bin/sh', ['-c', `exec "${launcher}" exec 30 "${player}" nap 60000`]);
+    await watch.until(() => watch!.history().length === 1);
+    expect(watch.history(shell.pid)).toEqual(['started:roblox']);
+    shell.kill('SIGKILL');
+    await watch.until(() => watch!.history().length === 2);
+  });
+
+  test('`exec -a` does not hide a game, and an editor that opens its file is none', async () => {
+    const path = games.copy(games.name('Player'));
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    games.spawn('/bin/sleep', ['60'], games.name('Player'));
+    games.spawn('/usr/bin/tail', ['-f', path]);
+    const hidden = games.spawn(path, ['nap', '60000'], 'homework');
+    await watch.until(() => watch!.history().length === 1);
+    expect(watch.of('process.started')[0]?.process).toMatchObject({
+      pid: hidden.pid,
+      name: games.name('Player'),
+    });
+    expect(watch.calls.stats().tracked).toBe(1);
+  });
+
+  test('a script under the name of the game is the game', async () => {
+    const script = join(games.dir, games.name('Script'));
+    writeFileSync(script, '#!/bin/sh\nsleep 60 & wait\n');
+    chmodSync(script, 0o755);
+    watch = await Watch.start({ games: [games.config('Script')], source });
+    const child = games.spawn(script, []);
+    await watch.until(() => watch!.history().length === 1);
+    expect(watch.of('process.started')[0]?.process).toMatchObject({
+      pid: child.pid,
+      name: games.name('Script'),
+    });
+    const [sleeper] = (await psList()).filter(({ ppid }) => ppid === child.pid);
+    child.kill('SIGKILL');
+    if (sleeper) process.kill(sleeper.pid, 'SIGKILL');
+    await watch.until(() => watch!.history().length === 2);
+    expect(watch.history(child.pid)).toHaveLength(2);
+  });
+
+  test('an executable that was deleted, or started through a link of another name, is still the game', async () => {
+    const path = games.copy(games.name('Player'));
+    const link = join(games.dir, 'homework-link');
+    symlinkSync(path, link);
+    const child = games.spawn(link, ['nap', '60000']);
+    rmSync(path);
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    expect(watch.snapshot).toMatchObject([{ pid: child.pid, path, name: games.name('Player') }]);
+  });
+
+  test('a zombie is not running', async () => {
+    const path = games.copy(games.name('Player'));
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    // The shell does not wait for its child before it is told to.
+    const shell = games.spawn('/bin/sh', ['-c', `"${path}" nap 300 & exec sleep 60`]);
+    await watch.until(() => watch!.history().length === 2);
+    const zombies = (await psList()).filter(({ ppid }) => ppid === shell.pid);
+    expect(zombies).toHaveLength(1);
+    await watch.stop();
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    expect(watch.snapshot).toEqual([]);
+  });
+
+  test('a game whose first thread ends goes on until the last one has', async () => {
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    const child = games.spawn(games.copy(games.name('Player')), ['detach', '700']);
+    await watch.until(() => watch!.history().length === 2);
+    const [started] = watch.of('process.started');
+    const [stopped] = watch.of('process.stopped');
+    expect(stopped!.endedAwakeMs! - started!.process.startedAwakeMs).toBeGreaterThan(600);
+    expect(watch.history(child.pid)).toHaveLength(2);
+  });
+
+  test('a forked child that outlives the game plays on: it is told as a process of its own', async () => {
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    const parent = games.spawn(games.copy(games.name('Player')), ['orphan', '600']);
+    await watch.until(() => watch!.history().length === 4);
+    expect(watch.history(parent.pid)).toHaveLength(2);
+    const [first, second] = watch.of('process.started');
+    expect(second?.process.pid).not.toBe(first?.process.pid);
+    expect(second?.process.command).toBe(first?.process.command);
+  });
+
+  test('rules that change find what runs, and let go what is no game any more', async () => {
+    const player = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    const other = games.spawn(games.copy(games.name('Other')), ['nap', '60000']);
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    await watch.calls.configure(watch.config({ games: [games.config('Other')], source }));
+    expect(watch.history(player.pid)).toEqual(['stopped:gone']);
+    expect(watch.of('process.started')).toMatchObject([{ process: { pid: other.pid }, found: true }]);
+  });
+
+  test.skipIf(!isRoot)('the pid is reused by another program, and by the game again', async () => {
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    const path = games.copy(games.name('Player'));
+    const other = games.copy(games.name('Other'));
+    const first = games.spawn(path, ['nap', '60000']);
+    await watch.until(() => watch!.history().length === 1);
+    for (const [next, told] of [
+      [other, 0],
+      [path, 1],
+    ] as const) {
+      const before = watch.history().length;
+      const holder = await reusePid(first.pid, next);
+      if (told === 1) await watch.until(() => watch!.history(first.pid).at(-1) === 'started:roblox');
+      else await watch.until(() => watch!.history().length === before + 1);
+      process.kill(holder, 'SIGKILL');
+      if (told === 1) await watch.until(() => watch!.history(first.pid).at(-1) !== 'started:roblox');
+    }
+    expect(watch.history(first.pid).filter((word) => word.startsWith('started'))).toHaveLength(2);
+    const keys = watch.of('process.started').map(({ process: { startKey } }) => startKey);
+    expect(new Set(keys).size).toBe(2);
+  });
+});
+
+describe.skipIf(!isRoot)('proc-events alone', () => {
+  test('200 games that live 5 ms: start and stop of each are told', async () => {
+    watch = await Watch.start({ games: [games.config('Player')], source: 'proc-events' });
+    const path = games.copy(games.name('Player'));
+    games.spawn('/bin/sh', ['-c', `i=0; while [ $i -lt 200 ]; do "${path}" nap 5; i=$((i+1)); done`]);
+    await watch.until(() => watch!.history().length === 400);
+    expect(watch.of('process.started')).toHaveLength(200);
+    expect(watch.of('process.stopped').every(({ how }) => how === 'exit')).toBe(true);
+    expect(watch.calls.stats()).toMatchObject({ tracked: 0, missed: 0, rescans: 0 });
+  });
+
+  test('a reconcile finds nothing that the events had not told', async () => {
+    watch = await Watch.start({
+      games: [games.config('Player')],
+      source: 'proc-events',
+      reconcileSeconds: 0.5,
+    });
+    const child = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    const worked = watch.worked;
+    await watch.until(() => watch!.history().length === 1);
+    child.kill('SIGKILL');
+    await watch.until(() => watch!.history().length === 2);
+    await expect.poll(() => watch!.worked, { timeout: 5_000 }).toBeGreaterThan(worked + 1);
+    expect(watch.calls.stats()).toMatchObject({ tracked: 0, missed: 0 });
+  });
+});
+
+/** Ends `pid` and starts programs until one of them gets it; returns when that one runs. */
+async function reusePid(pid: number, path: string): Promise<number> {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {}
+  for (let attempt = 0; attempt < 400; attempt++) {
+    writeFileSync('/proc/sys/kernel/ns_last_pid', String(pid - 1));
+    const child = games.spawn(path, ['nap', '60000']);
+    if (child.pid === pid) return pid;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  throw new Error('somebody else holds the pid');
+}
+
+function performanceNow(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+function userName(): string {
+  return execFileSync('id', ['-un'], { encoding: 'utf8' }).trim();
+}
