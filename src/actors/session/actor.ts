@@ -1,0 +1,121 @@
+/**
+ * The thin shell around the behaviour: reads the clocks, steps, posts what comes out, sleeps until the next
+ * deadline. It decides nothing. Clocks and timers come in, so that a test can run a whole day through it.
+ */
+import type {
+  FromSession,
+  GameProcess,
+  SessionCalls,
+  SessionCommand,
+  SessionConfig,
+  SessionInit,
+  ToSession,
+} from '../../protocol/messages.ts';
+import { problem } from '../../protocol/problems.ts';
+import type { Actor, ActorHost } from '../../runtime/actor.ts';
+import { initialState, type SessionEffect, type SessionMessage, step } from './behavior.ts';
+import type { Clocks } from './clocks.ts';
+import { statusOf } from './status.ts';
+import type { Reading } from './trusted-clock.ts';
+
+/** The clocks are compared this often between two steps, ms: a step of the wall clock is told at once (contract T1). */
+const GLANCE_MS = 1_000;
+/** Clocks that moved apart by this much are worth a step, ms. */
+const APART_MS = 1_000;
+
+/** Runs `fn` once after `ms`; returns its stop. */
+export type After = (ms: number, fn: () => void) => () => void;
+
+export function createSessionActor(
+  host: ActorHost<SessionInit, FromSession>,
+  clocks: Clocks,
+  after: After,
+): Actor<ToSession, SessionCalls> {
+  let state = initialState(host.init, clocks.read());
+  let stopTimer = () => {};
+
+  function take(message: SessionMessage, reading: Reading = clocks.read()): readonly SessionEffect[] {
+    const [next, effects] = step(state, message, reading);
+    state = next;
+    for (const effect of effects) {
+      if (effect.type === 'session.output') host.post(inShared(effect, clocks));
+    }
+    sleep(reading);
+    return effects;
+  }
+
+  function sleep(reading: Reading): void {
+    stopTimer();
+    const nextMs = Math.min(Math.max(0, state.wakeAwakeMs - reading.awakeMs), GLANCE_MS);
+    host.worked(nextMs);
+    stopTimer = after(nextMs, glance);
+  }
+
+  function glance(): void {
+    const reading = clocks.read();
+    const due = reading.awakeMs >= state.wakeAwakeMs;
+    if (due || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
+    else sleep(reading);
+  }
+
+  take({ type: 'tick' });
+  return {
+    receive: (message) => void take(inAwake(message, clocks)),
+    calls: {
+      configure: (config: SessionConfig) => void take({ type: 'configure', config }),
+      command: (order: SessionCommand) => answerOf(take({ type: 'command', command: order })),
+      settle() {
+        take({ type: 'settle' });
+        const settled = statusOf(state);
+        return { ...settled, lastTickAwakeMs: settled.lastTickAwakeMs - clocks.toAwake(0) };
+      },
+    },
+    stop: () => stopTimer(),
+  };
+}
+
+function answerOf(effects: readonly SessionEffect[]): ReturnType<SessionCalls['command']> {
+  for (const effect of effects) {
+    if (effect.type === 'command.refused') return { ok: false, problem: effect.problem };
+    if (effect.command) return { ok: true, result: effect.command.result };
+  }
+  return { ok: false, problem: problem('internal', 'The command had no effect.') };
+}
+
+/** Another boot, zone, a step of the wall clock, or a sleep. */
+function hasMovedApart(then: Reading, now: Reading): boolean {
+  const awakeMs = now.awakeMs - then.awakeMs;
+  return (
+    now.zone !== then.zone ||
+    Math.abs(now.elapsedMs - then.elapsedMs - awakeMs) > APART_MS ||
+    Math.abs(now.wallMs - then.wallMs - (now.elapsedMs - then.elapsedMs)) > APART_MS
+  );
+}
+
+/** What other threads stamped, on the awake clock of readings. */
+function inAwake(message: ToSession, clocks: Clocks): ToSession {
+  switch (message.type) {
+    case 'processes.snapshot':
+      return {
+        ...message,
+        processes: message.processes.map((p) => ({ ...p, process: awakeProcess(p.process, clocks) })),
+      };
+    case 'process.started':
+      return { ...message, process: awakeProcess(message.process, clocks) };
+    case 'process.stopped': {
+      const { endedAwakeMs } = message;
+      return { ...message, endedAwakeMs: endedAwakeMs === null ? null : clocks.toAwake(endedAwakeMs) };
+    }
+    default:
+      return message;
+  }
+}
+
+function awakeProcess(process: GameProcess, clocks: Clocks): GameProcess {
+  return { ...process, startedAwakeMs: clocks.toAwake(process.startedAwakeMs) };
+}
+
+/** Main adds the bias to the clock that threads share. */
+function inShared(output: FromSession, clocks: Clocks): FromSession {
+  return { ...output, trustedBiasMs: output.trustedBiasMs + clocks.toAwake(0) };
+}

@@ -1,0 +1,216 @@
+/**
+ * The session actor as a pure step: message and reading in, state and effects out. This file puts the parts in
+ * order; each part stands in a file of its own subject:
+ *
+ *   trusted-clock, calendar  what time and day it is     charging, coverage  minutes onto sessions and days
+ *   plays                    processes become sessions   budget              what is left, and by what
+ *   warnings, enforcement    what follows from it        commands            what a parent changes
+ *   ledger                   what is kept                events, explain, status  what is said
+ */
+import type {
+  FromSession,
+  SessionCommand,
+  SessionConfig,
+  SessionInit,
+  ToSession,
+} from '../../protocol/messages.ts';
+import type { Problem } from '../../protocol/problems.ts';
+import { boundsOf } from './budget.ts';
+import { chargeRunning, noteGap, restOfWeek, rollDay } from './charging.ts';
+import { carryOut } from './commands.ts';
+import { closeReported, enforce } from './enforcement.ts';
+import { clockChanged } from './events.ts';
+import { output, restore, wakeForWrite } from './ledger.ts';
+import {
+  endAtBoot,
+  endOverdue,
+  endUnconfigured,
+  processStarted,
+  processStopped,
+  reconcile,
+} from './plays.ts';
+import { biasOf, isRunning, type SessionState } from './state.ts';
+import { lookAt, opensInMs, type Reading } from './trusted-clock.ts';
+import { beginTurn, childOf, LONGEST_SLEEP_MS, type Turn, wakeAt, wakeAtTime } from './turn.ts';
+import { warn } from './warnings.ts';
+
+export type SessionMessage =
+  | ToSession
+  | { readonly type: 'tick' }
+  /** Charges up to now and writes it. */
+  | { readonly type: 'settle' }
+  | { readonly type: 'configure'; readonly config: SessionConfig }
+  | { readonly type: 'command'; readonly command: SessionCommand };
+
+export type SessionEffect = FromSession | { readonly type: 'command.refused'; readonly problem: Problem };
+
+export type Step<S, E> = readonly [state: S, effects: readonly E[]];
+
+/** Elapsed and awake time that differ by more between two readings were a suspend, ms. */
+const SUSPEND_MS = 1_000;
+/** A deadline nearer than this is put off, ms: timers are no finer, and a loop of steps must get on. */
+const SHORTEST_SLEEP_MS = 1;
+
+/** What the ledger knows; the first step (a tick) brings it up to the reading's moment. */
+export function initialState(init: SessionInit, reading: Reading): SessionState {
+  return restore(init, reading);
+}
+
+/**
+ * One step. At most one `session.output` comes out of it, to be committed as one. `state.wakeAwakeMs` then says
+ * when the next tick is due at the latest (awake clock). The state that came in is not changed.
+ */
+export function step(
+  state: SessionState,
+  message: SessionMessage,
+  reading: Reading,
+): Step<SessionState, SessionEffect> {
+  const turn = beginTurn(state);
+  advance(turn, reading);
+  // These two say themselves up to when it is charged.
+  if (message.type !== 'process.stopped' && message.type !== 'processes.snapshot') chargeAll(turn);
+  receive(turn, message);
+  conclude(turn);
+  const effects: SessionEffect[] = [];
+  const said = output(turn, message.type === 'settle');
+  if (said) effects.push(said);
+  if (turn.refusal) effects.push({ type: 'command.refused', problem: turn.refusal });
+  wakeForWrite(turn);
+  turn.state.wakeAwakeMs = Math.max(turn.state.wakeAwakeMs, reading.awakeMs + SHORTEST_SLEEP_MS);
+  return [turn.state, effects];
+}
+
+/** Brings the clocks up to a reading: boots, suspends, clock steps, day starts, pauses that are over. */
+function advance(turn: Turn, reading: Reading): void {
+  const { state } = turn;
+  const before = state.reading;
+  const sameBoot = before.bootId === reading.bootId && reading.awakeMs >= before.awakeMs;
+  if (!sameBoot) forgetBoot(turn);
+  const look = lookAt(state.clock, reading, state.config.day);
+  const day = state.clock.day;
+  if (look.opened && sameBoot && !state.awaitingSnapshot) {
+    const opening = day.endMs - biasOf(state);
+    chargeRunning(turn, Math.min(reading.awakeMs, Math.max(before.awakeMs, opening)));
+  }
+  state.clock = look.clock;
+  state.reading = reading;
+  state.nowMs = look.clock.lastMs;
+  state.wakeAwakeMs = reading.awakeMs + LONGEST_SLEEP_MS;
+  if (sameBoot) noteSuspend(turn, reading.elapsedMs - before.elapsedMs - (reading.awakeMs - before.awakeMs));
+  if (look.opened) openDay(turn, day.day);
+  const adoptsMs = state.nowMs + opensInMs(state.clock, reading);
+  for (const change of look.changes) turn.events.push(clockChanged(state, change, adoptsMs));
+  endPauses(turn);
+}
+
+/** Nothing of the awake clock of another boot means anything any more. */
+function forgetBoot(turn: Turn): void {
+  endAtBoot(turn);
+  for (const { record } of turn.state.children.values()) {
+    record.covered = {};
+    record.told = {};
+  }
+  turn.state.awaitingSnapshot = false;
+  turn.state.writtenAwakeMs = Number.NEGATIVE_INFINITY;
+}
+
+function noteSuspend(turn: Turn, suspendedMs: number): void {
+  const { state } = turn;
+  if (suspendedMs < SUSPEND_MS || state.awaitingSnapshot) return;
+  for (const session of state.sessions.values()) {
+    if (isRunning(session)) noteGap(session, state.nowMs - suspendedMs, state.nowMs, 0, 'suspend');
+  }
+}
+
+function openDay(turn: Turn, before: string): void {
+  const { state } = turn;
+  const today = state.clock.day.day;
+  turn.write = true;
+  for (const child of state.children.values()) {
+    rollDay(state, child, before);
+    if (today === before) continue;
+    child.record.relaunches = {};
+    if (child.record.extra?.day !== today) child.record.extra = null;
+    // A warning of yesterday is none of today; who plays on keeps those of a bound that did not change.
+    const playing = [...state.sessions.values()].some((s) => s.child === child.id && isRunning(s));
+    if (!playing) child.record.given = {};
+  }
+}
+
+function endPauses(turn: Turn): void {
+  for (const { record } of turn.state.children.values()) {
+    const untilMs = record.pause?.untilMs ?? null;
+    if (untilMs === null) continue;
+    if (untilMs > turn.state.nowMs) {
+      wakeAtTime(turn, untilMs);
+    } else {
+      record.pause = null;
+      turn.write = true;
+    }
+  }
+}
+
+function receive(turn: Turn, message: SessionMessage): void {
+  switch (message.type) {
+    case 'tick':
+    case 'settle':
+      break;
+    case 'processes.snapshot':
+      reconcile(turn, message.processes);
+      break;
+    case 'process.started':
+      processStarted(turn, message.process, message.child);
+      break;
+    case 'process.stopped':
+      processStopped(turn, message.identity, message.endedAwakeMs, message.by);
+      break;
+    case 'close.report':
+      closeReported(turn, message.ticket, message.reports);
+      break;
+    case 'configure':
+      configure(turn, message.config);
+      break;
+    case 'command':
+      carryOut(turn, message.command);
+      break;
+    // A process that could not be read is never a stop (contract E3): what runs goes on being charged.
+    case 'scan.unknown':
+    case 'scan.known':
+      break;
+    default:
+      message satisfies never;
+  }
+}
+
+function chargeAll(turn: Turn): void {
+  if (!turn.state.awaitingSnapshot) chargeRunning(turn, turn.state.reading.awakeMs);
+}
+
+function configure(turn: Turn, config: SessionConfig): void {
+  const { state } = turn;
+  state.config = config;
+  for (const id of Object.keys(config.profiles)) childOf(turn, id);
+  const before = state.clock.day.day;
+  const look = lookAt(state.clock, state.reading, config.day);
+  state.clock = look.clock;
+  if (look.opened) openDay(turn, before);
+  for (const child of state.children.values()) child.restOfWeekMs = restOfWeek(state, child);
+  endUnconfigured(turn);
+  turn.write = true;
+}
+
+/** After whatever happened: charges, ends, warns, closes, and finds the next deadline. */
+function conclude(turn: Turn): void {
+  const { state } = turn;
+  const now = state.reading.awakeMs;
+  wakeAt(turn, now + opensInMs(state.clock, state.reading));
+  if (state.awaitingSnapshot) return;
+  chargeAll(turn);
+  endOverdue(turn);
+  for (const session of state.sessions.values()) {
+    if (!isRunning(session)) continue;
+    const bounds = boundsOf(state, childOf(turn, session.child), session.game);
+    warn(turn, session, bounds);
+    enforce(turn, session, bounds.tightest);
+  }
+}

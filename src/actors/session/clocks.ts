@@ -1,0 +1,78 @@
+/**
+ * The system's clocks, read together: what the pure behaviour is given as a `Reading`. Everything is derived from
+ * process.hrtime, which all threads share, and from how long the machine slept, which each platform tells in its
+ * own way (clocks.linux.ts, clocks.windows.ts, loaded only where they are used).
+ */
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Reading } from './trusted-clock.ts';
+
+/** What a platform has to tell. */
+export interface PlatformClocks {
+  readonly bootId: string;
+  /** Whether process.hrtime stands still while the machine sleeps (Linux) or runs on (Windows, macOS). */
+  readonly hrtimeStandsStill: boolean;
+  /** How long the machine slept since some moment of this boot, ms; may be coarse. */
+  asleepMs(): number;
+  /** The system's zone as it is now: Node's own answer is cached since the start. null: it cannot be told. */
+  zone(): string | null;
+}
+
+export interface Clocks {
+  read(): Reading;
+  /** From the clock that threads share (process.hrtime) to the awake clock of readings, by the sleep known so far. */
+  toAwake(sharedMs: number): number;
+}
+
+/** A sleep is at least this long, ms: coarse clocks disagree by less. */
+const COARSE_MS = 100;
+
+export async function systemClocks(): Promise<Clocks> {
+  return clocksOf(await platformClocks());
+}
+
+export function clocksOf(platform: PlatformClocks): Clocks {
+  let asleep = platform.asleepMs();
+  const zones = validZones();
+  const sleptInShared = () => (platform.hrtimeStandsStill ? 0 : asleep);
+  return {
+    read() {
+      const now = platform.asleepMs();
+      if (Math.abs(now - asleep) > COARSE_MS) asleep = now;
+      const sharedMs = monotonicMs();
+      const awakeMs = sharedMs - sleptInShared();
+      return {
+        awakeMs,
+        elapsedMs: awakeMs + asleep,
+        wallMs: Date.now(),
+        bootId: platform.bootId,
+        zone: zones(platform.zone()),
+      };
+    },
+    toAwake: (sharedMs) => sharedMs - sleptInShared(),
+  };
+}
+
+async function platformClocks(): Promise<PlatformClocks> {
+  if (process.platform === 'linux') return (await import('./clocks.linux.ts')).linuxClocks();
+  if (process.platform === 'win32') return (await import('./clocks.windows.ts')).windowsClocks();
+  return (await import('./clocks.other.ts')).otherClocks();
+}
+
+/** A name that ICU does not know becomes the zone that Node started with; each name is checked once. */
+function validZones(): (name: string | null) => string {
+  const started = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'UTC';
+  let asked: string | null = null;
+  let answer = started;
+  return (name) => {
+    if (name === null) return started;
+    if (name === asked) return answer;
+    asked = name;
+    try {
+      new Intl.DateTimeFormat('en', { timeZone: name });
+      answer = name;
+    } catch {
+      answer = started;
+    }
+    return answer;
+  };
+}

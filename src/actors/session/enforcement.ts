@@ -1,0 +1,157 @@
+/**
+ * What happens when nothing is left (contract T6): it is told, after the grace time the game is closed, a start
+ * while nothing is left is closed on sight, and a close that failed is tried again. A pause closes whatever
+ * `auto_close` says: it is a parent's own word.
+ */
+import type { CloseReport } from '../../protocol/commands.ts';
+import type { LimitName } from '../../protocol/events.ts';
+import type { Bound } from './budget.ts';
+import { notification } from './events.ts';
+import { clockTime, duration, explain, reason } from './explain.ts';
+import { gameName, type Member, type OpenSession, profileIn } from './state.ts';
+import { childOf, mayTell, type Turn, wakeAt } from './turn.ts';
+
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+/** A close of which nothing was heard is ordered again this long after its own waiting time, ms. */
+const UNREPORTED_MS = 15_000;
+
+/** Looks at one running session and its tightest bound. */
+export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): void {
+  const now = turn.state.reading.awakeMs;
+  if (!bound || bound.remainingMs > 0) {
+    if (session.up) timeIsNotUpAnyMore(turn, session, session.up.by);
+    if (bound) wakeAt(turn, now + bound.remainingMs);
+    return;
+  }
+  const graceMs = (profileIn(turn.state, session.child)?.grace_seconds ?? 0) * 1_000;
+  const closing = mustClose(turn, session, bound);
+  if (!session.up) {
+    session.up = { by: bound.by, closeAwakeMs: closing ? now + graceMs : null };
+    turn.write = true;
+    tellUp(turn, session, bound, graceMs);
+  } else if (closing !== (session.up.closeAwakeMs !== null) || session.up.by !== bound.by) {
+    const closeAwakeMs = closing ? (session.up.closeAwakeMs ?? now + graceMs) : null;
+    session.up = { by: bound.by, closeAwakeMs };
+  }
+  if (session.up.closeAwakeMs !== null) closeWhenDue(turn, session, bound, session.up.closeAwakeMs);
+}
+
+/** A process started while nothing was left: closed at once, unless the grace time of the same play still runs. */
+export function refuseStart(turn: Turn, session: OpenSession, bound: Bound): void {
+  const now = turn.state.reading.awakeMs;
+  const child = childOf(turn, session.child);
+  const count = (child.record.relaunches[session.game] ?? 0) + 1;
+  child.record.relaunches = { ...child.record.relaunches, [session.game]: count };
+  session.up ??= { by: bound.by, closeAwakeMs: mustClose(turn, session, bound) ? now : null };
+  tellUp(turn, session, bound, Math.max(0, (session.up.closeAwakeMs ?? now) - now));
+}
+
+/** What became of a close that was ordered. */
+export function closeReported(turn: Turn, ticket: string, reports: readonly CloseReport[]): void {
+  for (const session of turn.state.sessions.values()) {
+    if (!session.members.some((m) => m.order?.ticket === ticket)) continue;
+    session.members = session.members.map((member) => retryIfFailed(turn, member, ticket, reports));
+    const failure = reports.find((r) => r.outcome === 'denied' || r.outcome === 'failed');
+    if (failure) tellFailure(turn, session, failure);
+  }
+}
+
+/** Why a member went, as far as the agent had a hand in it. */
+export function causeOf(member: Member): 'limit' | 'pause' | null {
+  if (!member.order) return null;
+  return member.order.cause === 'pause' ? 'pause' : 'limit';
+}
+
+function mustClose(turn: Turn, session: OpenSession, bound: Bound): boolean {
+  return bound.by === 'pause' || (profileIn(turn.state, session.child)?.auto_close ?? false);
+}
+
+function timeIsNotUpAnyMore(turn: Turn, session: OpenSession, by: LimitName): void {
+  session.up = null;
+  session.members = session.members.map((m) => (m.order ? { ...m, order: null } : m));
+  const { record } = childOf(turn, session.child);
+  record.told = Object.fromEntries(Object.entries(record.told).filter(([key]) => key !== upKey(session, by)));
+  turn.write = true;
+}
+
+function closeWhenDue(turn: Turn, session: OpenSession, bound: Bound, closeAwakeMs: number): void {
+  const { state } = turn;
+  const now = state.reading.awakeMs;
+  if (now < closeAwakeMs) {
+    wakeAt(turn, closeAwakeMs);
+    return;
+  }
+  const due = session.members.filter((m) => !m.order || m.order.retryAwakeMs <= now);
+  if (due.length > 0) {
+    const child = childOf(turn, session.child);
+    session.orders += 1;
+    const ticket = `${session.id}#${session.orders}`;
+    const retryAwakeMs = now + state.config.enforcement.close_wait_seconds * 1_000 + UNREPORTED_MS;
+    session.members = session.members.map((member) =>
+      due.includes(member)
+        ? {
+            ...member,
+            order: { ticket, attempts: (member.order?.attempts ?? 0) + 1, retryAwakeMs, cause: bound.by },
+          }
+        : member,
+    );
+    const why = reason(state, child, session.game, bound);
+    const sentence = `${gameName(state, session.game)} was closed at ${clockTime(state, state.nowMs)}: ${why}.`;
+    turn.closes.push({
+      ticket,
+      child: session.child,
+      game: session.game,
+      cause: bound.by,
+      why: explain(state, bound, sentence),
+      targets: due.map(({ pid, startKey }) => ({ pid, startKey })),
+    });
+    turn.write = true;
+  }
+  for (const member of session.members) if (member.order) wakeAt(turn, member.order.retryAwakeMs);
+}
+
+function retryIfFailed(turn: Turn, member: Member, ticket: string, reports: readonly CloseReport[]): Member {
+  const report = reports.find((r) => r.pid === member.pid);
+  if (member.order?.ticket !== ticket || !report) return member;
+  // What was closed is gone as soon as the scanner says so, and not before.
+  if (report.outcome === 'closed' || report.outcome === 'not_running') return member;
+  const backoff = Math.min(FIRST_RETRY_MS * 2 ** (member.order.attempts - 1), LONGEST_RETRY_MS);
+  return { ...member, order: { ...member.order, retryAwakeMs: turn.state.reading.awakeMs + backoff } };
+}
+
+function tellUp(turn: Turn, session: OpenSession, bound: Bound, closesInMs: number): void {
+  const { state } = turn;
+  const child = childOf(turn, session.child);
+  if (!mayTell(turn, child, upKey(session, bound.by))) return;
+  const game = gameName(state, session.game);
+  const closing = session.up?.closeAwakeMs !== null;
+  const relaunches = child.record.relaunches[session.game] ?? 0;
+  const what = !closing
+    ? 'its time is up'
+    : closesInMs > 0
+      ? `it is closed in ${duration(closesInMs)}`
+      : 'it is closed';
+  const again = relaunches > 1 ? ` It was started ${relaunches} times since then.` : '';
+  const sentence = `${game} at ${clockTime(state, state.nowMs)}: ${what}, ${reason(state, child, session.game, bound)}.${again}`;
+  const [type, title] =
+    bound.by === 'pause'
+      ? (['pause', `${game} is paused`] as const)
+      : (['time_limit_exceeded', `Time for ${game} is up`] as const);
+  turn.events.push(notification(session, type, title, sentence, explain(state, bound, sentence)));
+}
+
+function tellFailure(turn: Turn, session: OpenSession, failure: CloseReport): void {
+  const child = childOf(turn, session.child);
+  if (!mayTell(turn, child, `close_failed ${session.game}`)) return;
+  const game = gameName(turn.state, session.game);
+  const because = failure.error ?? (failure.outcome === 'denied' ? 'access was denied' : 'it did not end');
+  const message = `${game} (process ${failure.pid}) could not be closed: ${because}. It is tried again.`;
+  turn.events.push(notification(session, 'close_failed', `${game} could not be closed`, message));
+  turn.write = true;
+}
+
+/** A game's own budget is told per game, every other bound once for the child. */
+function upKey(session: OpenSession, by: LimitName): string {
+  return by === 'game' ? `up game ${session.game}` : `up ${by}`;
+}

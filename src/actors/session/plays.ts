@@ -1,0 +1,188 @@
+/**
+ * From processes to sessions (contract E1, T3, T7): a session is the union of a game's processes of one child, and
+ * ends when none came back in time. Who starts, stops, is found again or lost is decided here.
+ */
+import type { GameProcess, ProcessIdentity, ToSession } from '../../protocol/messages.ts';
+import { boundsOf } from './budget.ts';
+import { charge, chargeTo, noteGap } from './charging.ts';
+import { uncoveredFrom } from './coverage.ts';
+import { causeOf, refuseStart } from './enforcement.ts';
+import { endOfSession, sessionData, sessionEvent } from './events.ts';
+import { biasOf, isRunning, type Member, type OpenSession, profileIn, sessionKey } from './state.ts';
+import { childOf, type Turn, wakeAt } from './turn.ts';
+
+type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>['processes'];
+
+/** A stretch without the agent shorter than this is not worth a line, ms. */
+const SHORTEST_GAP_MS = 1_000;
+
+/** A game process runs. One that nobody limits (no child, or none that is configured) makes no session. */
+export function processStarted(turn: Turn, process: GameProcess, childId: string | null): void {
+  const { state } = turn;
+  if (childId === null || !profileIn(state, childId)) return;
+  if (!state.config.games.some((g) => g.id === process.game)) return;
+  const now = state.reading.awakeMs;
+  const startAwakeMs = Math.min(process.startedAwakeMs, now);
+  const child = childOf(turn, childId);
+  const open = state.sessions.get(sessionKey(childId, process.game));
+  if (open?.members.some((m) => isSame(m, process))) return;
+  const before = boundsOf(state, child, process.game).tightest;
+
+  const continued = open && comesBackInTime(turn, open, startAwakeMs) ? open : null;
+  if (open && !continued) endSession(turn, open);
+  const session = continued ?? openSession(turn, childId, process.game, startAwakeMs);
+  if (isRunning(session)) chargeTo(turn, session, now);
+  session.members = [...session.members, newMember(process)];
+  session.gone = null;
+  charge(turn, session, startAwakeMs, now);
+  session.chargedToAwakeMs = Math.max(session.chargedToAwakeMs, now);
+  session.provenMs = state.nowMs;
+  if (!continued) turn.events.push(sessionEvent('session_started', sessionData(turn, session, null)));
+  if (before && before.remainingMs <= 0) refuseStart(turn, session, before);
+  turn.write = true;
+}
+
+/** A game process went. `endedAwakeMs` null: nobody saw when, so the last moment that was charged is taken. */
+export function processStopped(
+  turn: Turn,
+  identity: ProcessIdentity,
+  endedAwakeMs: number | null,
+  by: 'limit' | 'pause' | 'command' | undefined,
+): void {
+  for (const session of turn.state.sessions.values()) {
+    const member = session.members.find((m) => isSame(m, identity));
+    if (!member) continue;
+    if (endedAwakeMs !== null) chargeTo(turn, session, Math.min(endedAwakeMs, turn.state.reading.awakeMs));
+    const rest = session.members.filter((m) => m !== member);
+    if (rest.length > 0) session.members = rest;
+    else leave(turn, session, by ?? causeOf(member) ?? 'exit');
+    turn.write = true;
+  }
+}
+
+/**
+ * All that runs, compared with what is open. A session whose processes are all gone ended at the last proven moment;
+ * one that still runs after the agent was away is charged for the time between, and lists it.
+ */
+export function reconcile(turn: Turn, running: Snapshot): void {
+  const { state } = turn;
+  const restored = state.awaitingSnapshot;
+  state.awaitingSnapshot = false;
+  for (const session of state.sessions.values()) {
+    if (!isRunning(session)) continue;
+    const here = running.filter((r) => r.child === session.child && r.process.game === session.game);
+    const still = session.members.filter((m) => here.some((r) => isSame(m, r.process)));
+    const [lost] = session.members;
+    if (still.length === 0 && lost) {
+      leave(turn, session, causeOf(lost) ?? (restored ? 'agent_down' : 'exit'));
+      continue;
+    }
+    session.members = still;
+    if (restored) chargeAbsence(turn, session);
+  }
+  const byStart = [...running].sort((a, b) => a.process.startedAwakeMs - b.process.startedAwakeMs);
+  for (const { process, child } of byStart) processStarted(turn, process, child);
+  turn.write = true;
+}
+
+/** Sessions that nothing came back to in time are over. */
+export function endOverdue(turn: Turn): void {
+  const { state } = turn;
+  const rejoinMs = state.config.sessions.rejoin_seconds * 1_000;
+  for (const session of [...state.sessions.values()]) {
+    if (!session.gone) continue;
+    const ends = session.gone.awakeMs + rejoinMs;
+    if (state.reading.awakeMs >= ends) endSession(turn, session);
+    else wakeAt(turn, ends);
+  }
+}
+
+/** Sessions of a child or game that is not configured any more end now. */
+export function endUnconfigured(turn: Turn): void {
+  const { state } = turn;
+  for (const session of [...state.sessions.values()]) {
+    const known = state.config.games.some((g) => g.id === session.game);
+    if (known && profileIn(state, session.child)) continue;
+    if (isRunning(session)) leave(turn, session, 'config');
+    endSession(turn, session);
+  }
+}
+
+/** No process survives a boot: every session ended at its last proven moment. */
+export function endAtBoot(turn: Turn): void {
+  for (const session of [...turn.state.sessions.values()]) {
+    if (isRunning(session)) leave(turn, session, 'machine_restart');
+    endSession(turn, session);
+  }
+}
+
+function leave(turn: Turn, session: OpenSession, reason: string): void {
+  session.members = [];
+  const data = sessionData(turn, session, session.provenMs);
+  session.gone = { awakeMs: session.chargedToAwakeMs, reason, data };
+}
+
+function endSession(turn: Turn, session: OpenSession): void {
+  const data = { ...(session.gone?.data ?? sessionData(turn, session, session.provenMs)) };
+  data.end_reason = session.gone?.reason ?? 'exit';
+  turn.events.push(...endOfSession(turn.state, session, data));
+  turn.ended.push(data);
+  turn.state.sessions.delete(sessionKey(session.child, session.game));
+  turn.write = true;
+}
+
+function openSession(turn: Turn, childId: string, game: string, startAwakeMs: number): OpenSession {
+  const { state } = turn;
+  const child = childOf(turn, childId);
+  const covered = child.record.covered[game] ?? [];
+  const fromAwakeMs = Math.min(uncoveredFrom(covered, startAwakeMs), state.reading.awakeMs);
+  const startMs = uniqueStart(turn, childId, Math.round(fromAwakeMs + biasOf(state)));
+  child.record.lastStartMs = startMs;
+  const session: OpenSession = {
+    id: `${childId}_${startMs}`,
+    child: childId,
+    game,
+    startMs,
+    members: [],
+    chargedToAwakeMs: fromAwakeMs,
+    provenMs: startMs,
+    chargedMs: 0,
+    byDay: {},
+    gaps: [],
+    up: null,
+    gone: null,
+    orders: 0,
+  };
+  state.sessions.set(sessionKey(childId, game), session);
+  return session;
+}
+
+/** Two games started in the same millisecond still are two sessions. */
+function uniqueStart(turn: Turn, childId: string, startMs: number): number {
+  const taken = new Set([childOf(turn, childId).record.lastStartMs]);
+  for (const s of turn.state.sessions.values()) if (s.child === childId) taken.add(s.startMs);
+  let free = startMs;
+  while (taken.has(free)) free += 1;
+  return free;
+}
+
+function comesBackInTime(turn: Turn, session: OpenSession, startAwakeMs: number): boolean {
+  if (!session.gone) return true;
+  return startAwakeMs - session.gone.awakeMs <= turn.state.config.sessions.rejoin_seconds * 1_000;
+}
+
+function chargeAbsence(turn: Turn, session: OpenSession): void {
+  const { nowMs, reading } = turn.state;
+  const fromMs = session.provenMs;
+  const absentMs = reading.awakeMs - session.chargedToAwakeMs;
+  chargeTo(turn, session, reading.awakeMs);
+  if (nowMs - fromMs >= SHORTEST_GAP_MS) noteGap(session, fromMs, nowMs, absentMs, 'agent_down');
+}
+
+function newMember({ pid, startKey, name }: GameProcess): Member {
+  return { pid, startKey, name, order: null };
+}
+
+function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return a.pid === b.pid && a.startKey === b.startKey;
+}

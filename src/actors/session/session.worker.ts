@@ -1,0 +1,22 @@
+/** The session actor's thread: the real clocks and timers around the shell of actor.ts. Nobody imports this file. */
+import type { FromSession, SessionCalls, SessionInit, ToSession } from '../../protocol/messages.ts';
+import { runActor } from '../../runtime/host.ts';
+import { createSessionActor } from './actor.ts';
+import { systemClocks } from './clocks.ts';
+
+runActor<SessionInit, ToSession, FromSession, SessionCalls>(async (host) => {
+  const clocks = await systemClocks();
+  return createSessionActor(host, clocks, after);
+});
+
+/** After a stall the messages that wait go first: a stop among them says up to when it is charged. */
+function after(ms: number, fn: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    immediate = setImmediate(fn);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}

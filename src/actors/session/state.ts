@@ -1,0 +1,172 @@
+/**
+ * What the session actor holds between two messages: types, and the few ways to look something up in them.
+ * `…AwakeMs` is on the awake clock of this boot, `…Ms` alone on the trusted clock (epoch ms) or a length.
+ *
+ * The top level of these records is a step's own copy and is written to; nested values are only ever replaced.
+ */
+import type { ProfileConfig } from '../../protocol/config.ts';
+import type { LimitName, SessionData } from '../../protocol/events.ts';
+import type { ProcessIdentity, SessionConfig } from '../../protocol/messages.ts';
+import { type Calendar, calendarOf } from './calendar.ts';
+import type { Span } from './coverage.ts';
+import { type Reading, type TrustedClock, zoneInForce } from './trusted-clock.ts';
+
+/** Key of the child's union over all games in everything that is kept per game. */
+export const ALL_GAMES = '';
+
+/** What was charged on one day, per game and in all, and the limits in force then. */
+export interface DayUsage {
+  readonly usedMs: Readonly<Record<string, number>>;
+  readonly limitMinutes: Readonly<Record<string, number | null>>;
+}
+
+/** Time added by commands, for one day. */
+export interface Extra {
+  readonly day: string;
+  readonly dayMs: number;
+  readonly weekMs: number;
+  readonly gamesMs: Readonly<Record<string, number>>;
+  /** Play is allowed up to here whatever the windows say; null: the windows were not lifted. */
+  readonly windowUntilMs: number | null;
+}
+
+/** What the ledger keeps of a child beside its usage. */
+export interface ChildRecord {
+  /** Limits set by command, minutes: null none, absent as configured. Key ALL_GAMES: the day's. */
+  limits: Readonly<Record<string, number | null>>;
+  extra: Extra | null;
+  /** `untilMs` null: until resumed. */
+  pause: { readonly untilMs: number | null } | null;
+  /** Warnings given and not re-armed, minutes: of the child's own bounds under ALL_GAMES, of a game's budget under its id. */
+  given: Readonly<Record<string, readonly number[]>>;
+  /** What was charged in this boot, by game and (ALL_GAMES) in all. */
+  covered: Readonly<Record<string, readonly Span[]>>;
+  /** When something was last told, awake clock, so that it is not told again within a minute. */
+  told: Readonly<Record<string, number>>;
+  /** Starts of a game while its time was up, today. */
+  relaunches: Readonly<Record<string, number>>;
+  /** The start of the last session, so that ids stay unique. */
+  lastStartMs: number;
+}
+
+export interface ChildState {
+  readonly id: string;
+  record: ChildRecord;
+  today: DayUsage;
+  past: ReadonlyMap<string, DayUsage>;
+  /** Charged on the other days of this week. */
+  restOfWeekMs: number;
+}
+
+/** A close that was ordered for a process. */
+export interface CloseAttempt {
+  readonly ticket: string;
+  readonly attempts: number;
+  /** When it is ordered again if the process is still there, awake clock. */
+  readonly retryAwakeMs: number;
+  readonly cause: LimitName;
+}
+
+export interface Member extends ProcessIdentity {
+  readonly name: string;
+  readonly order: CloseAttempt | null;
+}
+
+/** The time of a running session is up. */
+export interface TimeUp {
+  readonly by: LimitName;
+  /** When the game is closed, awake clock; null: it is only told (`auto_close: false`). */
+  readonly closeAwakeMs: number | null;
+}
+
+/** The last process of a session went; the session ends unless one comes back in time. */
+export interface Gone {
+  readonly awakeMs: number;
+  readonly reason: string;
+  /** The session as it stood at that moment. */
+  readonly data: SessionData;
+}
+
+export interface OpenSession {
+  readonly id: string;
+  readonly child: string;
+  readonly game: string;
+  readonly startMs: number;
+  members: readonly Member[];
+  /** Charged up to here, awake clock. */
+  chargedToAwakeMs: number;
+  /** The same moment on the trusted clock: the last that is proven. */
+  provenMs: number;
+  chargedMs: number;
+  byDay: Readonly<Record<string, number>>;
+  gaps: SessionData['gaps'];
+  up: TimeUp | null;
+  gone: Gone | null;
+  /** Close orders so far: tickets count them. */
+  orders: number;
+}
+
+export interface SessionState {
+  config: SessionConfig;
+  clock: TrustedClock;
+  reading: Reading;
+  /** Trusted time of the reading. */
+  nowMs: number;
+  children: Map<string, ChildState>;
+  /** By `sessionKey`. */
+  sessions: Map<string, OpenSession>;
+  /** Restored sessions wait for the first snapshot: until then nobody knows what of them still runs. */
+  awaitingSnapshot: boolean;
+  /** Days whose usage changed since it was last written: `child day`. */
+  unwritten: Set<string>;
+  writtenAwakeMs: number;
+  /** The bias of the last output, ms. */
+  postedBiasMs: number;
+  /** When the next step is due at the latest, awake clock. */
+  wakeAwakeMs: number;
+}
+
+export const sessionKey = (child: string, game: string): string => `${child} ${game}`;
+
+/** Trusted minus awake clock, ms. */
+export const biasOf = (state: SessionState): number => state.nowMs - state.reading.awakeMs;
+
+export function calendarIn(state: SessionState): Calendar {
+  return calendarOf(zoneInForce(state.config.day, state.clock.zone), state.config.day.starts_at);
+}
+
+/** Known while the child is configured; a session of a child that is not any more ends in the same step. */
+export function profileIn(state: SessionState, child: string): ProfileConfig | null {
+  return state.config.profiles[child] ?? null;
+}
+
+/** The game as a parent reads it. */
+export function gameName(state: SessionState, game: string): string {
+  return state.config.games.find((g) => g.id === game)?.name ?? game;
+}
+
+export const isRunning = (session: OpenSession): boolean => session.members.length > 0;
+
+export const EMPTY_DAY: DayUsage = { usedMs: {}, limitMinutes: {} };
+
+export function newChild(id: string): ChildState {
+  const record: ChildRecord = {
+    limits: {},
+    extra: null,
+    pause: null,
+    given: {},
+    covered: {},
+    told: {},
+    relaunches: {},
+    lastStartMs: 0,
+  };
+  return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0 };
+}
+
+export function usageOn(child: ChildState, today: string, day: string): DayUsage {
+  return day === today ? child.today : (child.past.get(day) ?? EMPTY_DAY);
+}
+
+export function usedToday(child: ChildState, game: string = ALL_GAMES): number {
+  return child.today.usedMs[game] ?? 0;
+}

@@ -1,0 +1,70 @@
+/**
+ * One step in the making: a copy of the state that the step may write to, and what it wants to be said and done.
+ * The files beside this one are the step's parts and work on a turn; behavior.ts puts them in order.
+ */
+import type { EventBody, SessionData } from '../../protocol/events.ts';
+import type { CloseOrder } from '../../protocol/messages.ts';
+import type { Problem } from '../../protocol/problems.ts';
+import { type ChildState, newChild, type SessionState } from './state.ts';
+
+/** The longest sleep of an actor with nothing to wait for, ms: clocks are compared at least this often. */
+export const LONGEST_SLEEP_MS = 30_000;
+
+export interface Turn {
+  readonly state: SessionState;
+  readonly events: EventBody[];
+  readonly closes: CloseOrder[];
+  /** Sessions that ended in this step. */
+  readonly ended: SessionData[];
+  command: { readonly commandId: string; readonly result: unknown } | null;
+  refusal: Problem | null;
+  /** Something happened that must be written now, not with the next half minute. */
+  write: boolean;
+}
+
+export function beginTurn(state: SessionState): Turn {
+  const children = new Map<string, ChildState>();
+  for (const [id, child] of state.children) children.set(id, { ...child, record: { ...child.record } });
+  const sessions = new Map<string, SessionState['sessions'] extends Map<string, infer S> ? S : never>();
+  for (const [key, session] of state.sessions) sessions.set(key, { ...session });
+  return {
+    state: { ...state, children, sessions, unwritten: new Set(state.unwritten) },
+    events: [],
+    closes: [],
+    ended: [],
+    command: null,
+    refusal: null,
+    write: false,
+  };
+}
+
+/** The child's state, made at its first mention. */
+export function childOf(turn: Turn, id: string): ChildState {
+  const known = turn.state.children.get(id);
+  if (known) return known;
+  const made = newChild(id);
+  turn.state.children.set(id, made);
+  return made;
+}
+
+/** Asks for the next step at this moment of the awake clock, or at an earlier one. */
+export function wakeAt(turn: Turn, awakeMs: number): void {
+  const { state } = turn;
+  if (awakeMs < state.wakeAwakeMs) state.wakeAwakeMs = awakeMs;
+}
+
+/** The same for a moment of the trusted clock. */
+export function wakeAtTime(turn: Turn, trustedMs: number): void {
+  wakeAt(turn, trustedMs - turn.state.nowMs + turn.state.reading.awakeMs);
+}
+
+/** True at most once a minute for the same subject of a child. */
+export function mayTell(turn: Turn, child: ChildState, subject: string): boolean {
+  const now = turn.state.reading.awakeMs;
+  const last = child.record.told[subject];
+  if (last !== undefined && now - last < TELL_AGAIN_MS) return false;
+  child.record.told = { ...child.record.told, [subject]: now };
+  return true;
+}
+
+const TELL_AGAIN_MS = 60_000;

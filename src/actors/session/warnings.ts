@@ -1,0 +1,65 @@
+/**
+ * Warnings (contract T4): each once when the remaining time crosses it, the nearest only on a late tick, armed again
+ * by time added. One rule does it all: a warning is given when what remains is at or below it, and armed again as
+ * soon as what remains is above it.
+ *
+ * The child's own bounds (day, week, window) and each game's budget keep separate lists, so that two games at once
+ * bring one warning of a common limit. A warning that the limit is too short for is skipped (contract C9).
+ */
+import type { Bound, Bounds } from './budget.ts';
+import { notification, sessionData, sessionEvent } from './events.ts';
+import { duration, explain, reason } from './explain.ts';
+import { ALL_GAMES, type ChildState, gameName, type OpenSession, profileIn } from './state.ts';
+import { childOf, type Turn, wakeAt } from './turn.ts';
+
+/** What remains must be above a warning by this much to arm it again, ms: a corrected clock moves a window's end. */
+const REARM_MS = 1_000;
+const REARM_WINDOW_MS = 10_000;
+
+/** Gives the warning that is due, and wakes the actor for the next. */
+export function warn(turn: Turn, session: OpenSession, bounds: Bounds): void {
+  const { state } = turn;
+  const child = childOf(turn, session.child);
+  rearm(child, ALL_GAMES, bounds.child);
+  rearm(child, session.game, bounds.game);
+  const bound = bounds.tightest;
+  if (!bound || bound.by === 'pause') return;
+  const scope = bound.by === 'game' ? session.game : ALL_GAMES;
+  const given = child.record.given[scope] ?? [];
+  const armed = (profileIn(state, child.id)?.warn_minutes ?? []).filter(
+    (warning) => !given.includes(warning) && warning * 60_000 < (bound.limitMs ?? Number.POSITIVE_INFINITY),
+  );
+  const crossed = armed.filter((warning) => bound.remainingMs <= warning * 60_000);
+  if (crossed.length > 0) {
+    child.record.given = { ...child.record.given, [scope]: [...given, ...crossed] };
+    // At zero there is nothing left to warn of: that is told in its own words.
+    if (bound.remainingMs > 0) give(turn, session, child, bound, Math.min(...crossed));
+  }
+  for (const warning of armed) {
+    if (warning * 60_000 < bound.remainingMs) {
+      wakeAt(turn, state.reading.awakeMs + bound.remainingMs - warning * 60_000);
+    }
+  }
+}
+
+function rearm(child: ChildState, scope: string, bound: Bound | null): void {
+  const given = child.record.given[scope];
+  if (!given || given.length === 0 || bound?.by === 'pause') return;
+  const margin = bound?.by === 'window' ? REARM_WINDOW_MS : REARM_MS;
+  const kept = bound ? given.filter((warning) => warning * 60_000 >= bound.remainingMs - margin) : [];
+  if (kept.length < given.length) child.record.given = { ...child.record.given, [scope]: kept };
+}
+
+function give(turn: Turn, session: OpenSession, child: ChildState, bound: Bound, warning: number): void {
+  const { state } = turn;
+  const game = gameName(state, session.game);
+  const left = duration(bound.remainingMs);
+  const sentence = `${game}: ${left} left, ${reason(state, child, session.game, bound)}.`;
+  const why = explain(state, bound, sentence);
+  const data = { ...sessionData(turn, session, null), warning_minutes: warning, why };
+  turn.events.push(
+    sessionEvent('time_limit_warning', data),
+    notification(session, 'time_limit_warning', `${left} left`, sentence, why),
+  );
+  turn.write = true;
+}
