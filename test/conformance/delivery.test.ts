@@ -94,20 +94,23 @@ describe.each(TRANSPORTS)('over $name', (transport) => {
     expect(events.map(idOf)).not.toContain(first.meta.id);
   });
 
-  it('D2: an acknowledgement covers everything before it and nothing after', async () => {
-    await skipToNow(target, CLIENTS.a);
-    const made = await notifyMany(target, 4);
-    const client = await receive(CLIENTS.a);
-    const found: Frame[] = [];
-    for (const fits of made) found.push(await client.wait(fits));
-    await client.ack(found[1]);
-    await client.close();
-    const back = await receive(CLIENTS.a);
-    await back.wait(made[3]!);
-    expect(back.events().map(idOf)).toEqual(expect.arrayContaining([found[2], found[3]].map(idOf)));
-    expect(back.events().map(idOf)).not.toContain(found[1].meta.id);
-    expect(back.events().map(idOf)).not.toContain(found[0].meta.id);
-  });
+  it.runIf(transport.exact)(
+    'D2: an acknowledgement covers everything before it and nothing after',
+    async () => {
+      await skipToNow(target, CLIENTS.a);
+      const made = await notifyMany(target, 4);
+      const client = await receive(CLIENTS.a);
+      const found: Frame[] = [];
+      for (const fits of made) found.push(await client.wait(fits));
+      await client.ack(found[1]);
+      await client.close();
+      const back = await receive(CLIENTS.a);
+      await back.wait(made[3]!);
+      expect(back.events().map(idOf)).toEqual(expect.arrayContaining([found[2], found[3]].map(idOf)));
+      expect(back.events().map(idOf)).not.toContain(found[1].meta.id);
+      expect(back.events().map(idOf)).not.toContain(found[0].meta.id);
+    },
+  );
 
   it('D2: an acknowledgement moves the cursor that status and queues show', async () => {
     await skipToNow(target, CLIENTS.a);
@@ -134,14 +137,15 @@ describe.each(TRANSPORTS)('over $name', (transport) => {
     'D9: one cursor serves both: received here, acknowledged here, gone from $name',
     async (other) => {
       await skipToNow(target, CLIENTS.a);
-      const [one, two] = await notifyMany(target, 2);
+      const one = await notify(target);
       const client = await receive(CLIENTS.a);
-      const first = await client.wait(one!);
+      const first = await client.wait(one);
       await client.ack(first);
       await client.close();
+      const two = await notify(target);
       const next = await other.open(target, CLIENTS.a);
       open.push(next);
-      await next.wait(two!);
+      await next.wait(two);
       expect(next.events().map(idOf)).not.toContain(first.meta.id);
     },
   );

@@ -20,11 +20,14 @@ export interface Receiver {
 
 export interface Transport {
   readonly name: string;
+  /** An acknowledgement covers exactly up to the event it names, not the rest of its batch. */
+  readonly exact: boolean;
   open(target: Target, clientId: string): Promise<Receiver>;
 }
 
 const reliable: Transport = {
   name: 'WebSocket, reliable',
+  exact: true,
   open: async (target, clientId) => {
     const client = await openReliable({ url: target.url, token: target.view, clientId });
     await client.next((f) => f.type === 'welcome');
@@ -42,16 +45,17 @@ const reliable: Transport = {
 
 const simple: Transport = {
   name: 'WebSocket, simple',
+  exact: false,
   open: async (target, clientId) => {
     const path = `/?client_id=${clientId}`;
     const client = await openRaw({ url: target.url, token: target.view, path, autoPong: false });
     await client.next((f) => f.type === 'welcome');
     return {
       ...overSocket(client),
-      // The pong to a ping `o:<offset>` acknowledges up to there (W1); a pong may say less than the ping asked.
+      // The pong that matches a ping `o:<offset>` acknowledges the batch that ended there (W1).
       ack: async ({ meta: { offset } }) => {
-        await client.until(() => client.pings.find((p) => Number(p.slice(2)) >= offset));
-        client.pong(`o:${offset}`);
+        const ping = await client.until(() => client.pings.find((p) => Number(p.slice(2)) >= offset));
+        client.pong(ping);
         client.send({ type: 'ping' });
         await client.next((f) => f.type === 'pong');
       },
@@ -72,6 +76,7 @@ function overSocket(client: RawClient): Omit<Receiver, 'ack'> {
 
 const poll: Transport = {
   name: 'polling',
+  exact: true,
   open: async (target, clientId) => {
     const { json } = await target.http('/desktop/connect', {
       token: target.view,
