@@ -2,18 +2,17 @@
  * One agent per data directory: a database of its own, held by BEGIN EXCLUSIVE. The system frees the lock when the
  * process goes, by kill -9 too, so that there is no stale lock file to guess about.
  */
-import { chmodSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
+import { createPrivate } from './files.ts';
 
 /** Takes the data directory, or throws `UserError(EXIT.inUse)` when another agent has it. Returns its release. */
 export function lockDataDir(dir: string): () => void {
   const path = join(dir, 'lock.db');
   let db: Database.Database;
   try {
-    closeSync(openSync(path, 'a', 0o600));
-    chmodSync(path, 0o600);
+    createPrivate(path);
     db = new Database(path);
   } catch (error) {
     throw new UserError(EXIT.disk, `${path} cannot be opened: ${(error as Error).message}`);
@@ -22,7 +21,7 @@ export function lockDataDir(dir: string): () => void {
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
-    const code = (error as { code?: string }).code ?? '';
+    const code = String((error as { code?: unknown }).code);
     if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
       throw new UserError(EXIT.inUse, `${dir} is in use by another agent`);
     }

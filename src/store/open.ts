@@ -1,6 +1,11 @@
-/** Opens the store: checks what the last run left, then wires one part per concern over one SQLite connection. */
+/** The door of the store: opens it, or says in one sentence why it cannot be opened. */
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
+import { isDiskError } from './connection.ts';
+import { type StorePaths, storePaths } from './files.ts';
+import { prepare } from './prepare.ts';
+import { giveUpReserve } from './reserve.ts';
+import { SqliteStore } from './store.ts';
 
 export interface StoreOptions {
   /** The data directory; it exists and is ours. */
@@ -8,11 +13,39 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Changes with each boot of the machine (contract E5). */
   readonly bootId: string;
-  /** Room the database keeps for a full disk (contract D10), bytes. */
+  /** Room kept for a full disk (contract D10), bytes: in the database, in its log, and in a file. */
   readonly reserveBytes?: number;
 }
 
+const RESERVE_BYTES = 4 * 1024 * 1024;
+
 /** Opens `<dir>/playwarden.db`; throws `UserError(EXIT.disk)` when the directory or the disk refuses. */
 export function openStore(options: StoreOptions): Store {
-  throw new UserError(EXIT.disk, `${options.dir}: the store is not built yet`);
+  const paths = storePaths(options.dir);
+  try {
+    return open(paths, options);
+  } catch (error) {
+    // With a full disk the files that SQLite makes at each start find room where the reserve was.
+    if (!isRefused(error) || !giveUpReserve(paths.reserve)) throw asUserError(error, paths);
+  }
+  try {
+    return open(paths, options);
+  } catch (error) {
+    throw asUserError(error, paths);
+  }
+}
+
+function open(paths: StorePaths, options: StoreOptions): Store {
+  const { clock, bootId, reserveBytes = RESERVE_BYTES } = options;
+  return new SqliteStore(prepare(paths, clock, bootId), { paths, clock, bootId, reserveBytes });
+}
+
+/** The system or the disk said no; anything else is a mistake of ours. */
+function isRefused(error: unknown): boolean {
+  return isDiskError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
+}
+
+function asUserError(error: unknown, paths: StorePaths): unknown {
+  if (error instanceof UserError || !isRefused(error)) return error;
+  return new UserError(EXIT.disk, `the database ${paths.db} cannot be used: ${(error as Error).message}`);
 }

@@ -1,0 +1,129 @@
+/**
+ * Clients and their cursors (contract H1, D8). The truth is in memory; what changed is written with the next group
+ * fsync (at most 50 ms later), so that an acknowledgement costs no write of its own. One that a kill -9 takes back means
+ * that events are sent again, never that one is missed.
+ */
+import type { ClientRecord, ClientStore, Clock } from '../protocol/ports.ts';
+import type { Position } from '../protocol/position.ts';
+import type { Records } from './records.ts';
+import type { Row } from './schema.ts';
+
+const MAX_CLIENTS = 8;
+const FORGET_AFTER_MS = 30 * 86_400_000;
+
+export interface ClientOptions {
+  readonly clock: Clock;
+  readonly compare: (a: Position, b: Position) => number;
+  /** Called when something is to be written soon: `flush` is due. */
+  readonly changed: () => void;
+  /** The last run did not end cleanly: everything up to here may have been sent to anybody. null: it did. */
+  readonly sentAtMost: Position | null;
+}
+
+export interface Clients extends ClientStore {
+  forgetUnseen(): void;
+  /** Writes what changed, inside a transaction. `lazy` too: what nobody would miss after a crash. */
+  flush(lazy: boolean): void;
+  /** What every remembered client has acknowledged; null: nothing, or nobody to ask. */
+  acknowledgedByAll(): Position | null;
+}
+
+export function openClients(records: Records, options: ClientOptions): Clients {
+  const { clock, compare } = options;
+  const clients = new Map<string, ClientRecord>();
+  const changed = new Set<string>();
+  const changedLazily = new Set<string>();
+
+  for (const row of records.select(records.query('ORDER BY client_id'))) {
+    const record = fromRow(row);
+    const sent = options.sentAtMost ?? record.sent;
+    clients.set(record.clientId, { ...record, sent });
+  }
+
+  function put(record: ClientRecord): void {
+    clients.set(record.clientId, record);
+    changed.add(record.clientId);
+    options.changed();
+  }
+
+  function forgetUnseen(): void {
+    for (const { clientId, seenMs } of [...clients.values()]) {
+      if (clock.wall() - seenMs < FORGET_AFTER_MS) continue;
+      clients.delete(clientId);
+      records.remove([clientId]);
+    }
+  }
+
+  const further = (a: Position | null, b: Position) => (a !== null && compare(a, b) >= 0 ? a : b);
+
+  return {
+    get: (clientId) => clients.get(clientId) ?? null,
+    open(clientId) {
+      forgetUnseen();
+      const known = clients.get(clientId);
+      if (!known && clients.size >= MAX_CLIENTS) return null;
+      const record = known ?? { clientId, cursor: null, sent: null, seenMs: 0 };
+      const seen = { ...record, seenMs: clock.wall() };
+      if (!known) put(seen);
+      else {
+        clients.set(clientId, seen);
+        changedLazily.add(clientId);
+      }
+      return seen;
+    },
+    acknowledge(clientId, to) {
+      const record = clients.get(clientId);
+      if (!record) return to;
+      if (record.cursor !== null && compare(record.cursor, to) >= 0) return record.cursor;
+      put({ ...record, cursor: to, sent: further(record.sent, to), seenMs: clock.wall() });
+      return to;
+    },
+    markSent(clientId, to) {
+      const record = clients.get(clientId);
+      if (!record || further(record.sent, to) !== to) return;
+      clients.set(clientId, { ...record, sent: to });
+      changedLazily.add(clientId);
+    },
+    list: () => [...clients.values()],
+    forgetUnseen,
+    flush(lazy) {
+      const due = lazy ? new Set([...changed, ...changedLazily]) : changed;
+      for (const clientId of due) {
+        const record = clients.get(clientId);
+        if (record) records.put(toRow(record));
+      }
+      changed.clear();
+      if (lazy) changedLazily.clear();
+    },
+    acknowledgedByAll() {
+      let least: Position | null = null;
+      for (const { cursor } of clients.values()) {
+        if (cursor === null) return null;
+        if (least === null || compare(cursor, least) < 0) least = cursor;
+      }
+      return least;
+    },
+  };
+}
+
+function toRow({ clientId, cursor, sent, seenMs }: ClientRecord) {
+  return [
+    clientId,
+    seenMs,
+    cursor?.epoch ?? null,
+    cursor?.offset ?? null,
+    sent?.epoch ?? null,
+    sent?.offset ?? null,
+  ];
+}
+
+function fromRow(row: Row): ClientRecord {
+  const at = (epoch: unknown, offset: unknown): Position | null =>
+    typeof epoch === 'string' ? { epoch, offset: Number(offset) } : null;
+  return {
+    clientId: String(row.client_id),
+    seenMs: Number(row.seen_ms),
+    cursor: at(row.acked_epoch, row.acked_offset),
+    sent: at(row.sent_epoch, row.sent_offset),
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * Reads what is whole out of a damaged database: from a copy whose log is mended, around pages that cannot be read,
+ * and with a new first page if the old one is gone. Which rows are whole is for their seals to say.
+ */
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { AS_IT_IS, type Connection, connect, PAGE_BYTES, REBUILDING } from './connection.ts';
+import { copyIfThere, createPrivate, type StorePaths } from './files.ts';
+import { createSchema, type Row, TABLES, type Table } from './schema.ts';
+import { mendWal } from './wal-mend.ts';
+
+/** A copy that can be read as far as it can be; `remove` when done. */
+export interface Salvage {
+  rows(table: Table): Iterable<Row>;
+  remove(): void;
+}
+
+/** null: not even the tables can be found. */
+export function openSalvage(paths: StorePaths): Salvage | null {
+  for (const mendFirstPage of [false, true]) {
+    const copy = `${paths.db}.salvage${mendFirstPage ? '-2' : ''}`;
+    removeCopy(copy);
+    if (!makeCopy(paths, copy) || (mendFirstPage && !replaceFirstPage(copy))) continue;
+    try {
+      const db = connect(copy, AS_IT_IS);
+      if (TABLES.every((table) => canBeAsked(db, table))) {
+        return { rows: (table) => readAround(db, table), remove: () => removeCopy(copy) };
+      }
+    } catch {
+      // Not a database any more, or not with this first page.
+    }
+    removeCopy(copy);
+  }
+  return null;
+}
+
+function makeCopy(paths: StorePaths, copy: string): boolean {
+  createPrivate(copy);
+  if (!copyIfThere(paths.db, copy) || statSync(copy).size === 0) return false;
+  const wal = existsSync(paths.wal) ? mendWal(readFileSync(paths.wal)) : null;
+  if (wal) writeFileSync(`${copy}-wal`, wal, { mode: 0o600 });
+  return true;
+}
+
+/** On Windows an open file stays; the next salvage removes it. */
+function removeCopy(copy: string): void {
+  for (const path of [copy, `${copy}-wal`, `${copy}-shm`, `${copy}.first`]) {
+    try {
+      rmSync(path, { force: true });
+    } catch {}
+  }
+}
+
+/** The tables are always made in the same order, so the first page of an empty database fits any other. */
+function replaceFirstPage(copy: string): boolean {
+  const pages = Math.floor(statSync(copy).size / PAGE_BYTES);
+  if (pages < 2) return false;
+  const template = `${copy}.first`;
+  createPrivate(template);
+  createSchema(connect(template, REBUILDING));
+  const page = Buffer.alloc(PAGE_BYTES);
+  const from = openSync(template, 'r');
+  readSync(from, page, 0, PAGE_BYTES, 0);
+  closeSync(from);
+  const WAL_MODE = 2;
+  page[18] = WAL_MODE;
+  page[19] = WAL_MODE;
+  page.writeUInt32BE(pages, 28);
+  const to = openSync(copy, 'r+');
+  writeSync(to, page, 0, PAGE_BYTES, 0);
+  closeSync(to);
+  return true;
+}
+
+function canBeAsked(db: Connection, table: Table): boolean {
+  try {
+    db.prepare(`SELECT ${table.columns.join(', ')}, seal FROM ${table.name} LIMIT 0`).all([]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const CHUNK = 256;
+/** Past the last rowid that is ever given. */
+const END = Number.MAX_SAFE_INTEGER;
+
+/** All rows that can be read, in order: a range that fails is read in halves, down to the row. */
+function* readAround(db: Connection, table: Table): Generator<Row> {
+  const select = db.prepare<Row>(
+    `SELECT rowid AS at, * FROM ${table.name} NOT INDEXED WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?`,
+  );
+  const read = (after: number, upTo: number, limit: number): Row[] | null => {
+    try {
+      return select.all([after, upTo, limit]);
+    } catch {
+      return null;
+    }
+  };
+  let after = 0;
+  while (after < END) {
+    const rows = read(after, END, CHUNK) ?? read(after, END, 1);
+    if (rows) {
+      const last = rows.at(-1);
+      if (!last) return;
+      yield* rows;
+      after = Number(last.at);
+      continue;
+    }
+    const next = nextReadable(after, read);
+    if (next === null) return;
+    after = next;
+  }
+}
+
+/** Beyond a place that cannot be read: the nearest rowid from which it can; null: there is none. */
+function nextReadable(
+  after: number,
+  read: (after: number, upTo: number, limit: number) => Row[] | null,
+): number | null {
+  let step = 1;
+  while (after + step < END && read(after + step, END, 1) === null) step *= 2;
+  if (after + step >= END) return null;
+  let bad = Math.floor(step / 2);
+  let good = step;
+  while (good - bad > 1) {
+    const middle = Math.floor((bad + good) / 2);
+    if (read(after + middle, END, 1) === null) bad = middle;
+    else good = middle;
+  }
+  return after + good;
+}

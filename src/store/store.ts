@@ -1,0 +1,350 @@
+/** The store at work: its parts over one connection, and what each has to know of the others. */
+import type { AgentEvent, EventBody } from '../protocol/events.ts';
+import type { Clock, Store, StoreHealth } from '../protocol/ports.ts';
+import type { LogEntry, Position } from '../protocol/position.ts';
+import { Checkpointer, isComplete } from './checkpoint.ts';
+import { type Clients, openClients } from './clients.ts';
+import { openCommands } from './commands.ts';
+import type { Connection } from './connection.ts';
+import { Durability } from './durability.ts';
+import { openEpochs } from './epochs.ts';
+import { type NewEvent, SqliteEventLog } from './event-log.ts';
+import { type FileMark, fileMark, type StorePaths } from './files.ts';
+import { type HighWater, HighWaterFile } from './high-water.ts';
+import { writeIdentity } from './identity.ts';
+import { GENERATION } from './inspect.ts';
+import { openLedger } from './ledger.ts';
+import { openMeta } from './meta.ts';
+import type { Prepared } from './prepare.ts';
+import { FINDINGS } from './rebuild.ts';
+import { Records } from './records.ts';
+import { Reserve } from './reserve.ts';
+import { Pruner, type Retention } from './retention.ts';
+import { CLIENTS, COMMANDS, META, SESSIONS, STATE, SYNC, TOLD, toSeq, USAGE } from './schema.ts';
+import { openSync } from './sync.ts';
+import { openTold } from './told.ts';
+import { Writer } from './writer.ts';
+
+/** What one step of making room or of retention drops at most: some ten ms of work. */
+const DROP_AT_ONCE = 10_000;
+const DROP_PAUSE_MS = 20;
+const RUN = 'run';
+const AGENT_ID = 'agent_id';
+
+export interface StoreWiring {
+  readonly paths: StorePaths;
+  readonly clock: Clock;
+  readonly bootId: string;
+  readonly reserveBytes: number;
+}
+
+export class SqliteStore implements Store {
+  readonly log: SqliteEventLog;
+  readonly clients: Clients;
+  readonly ledger: Store['ledger'];
+  readonly sync: Store['sync'];
+  readonly commands: Store['commands'];
+  readonly told: Store['told'];
+  readonly meta: Store['meta'];
+  readonly findings: readonly EventBody[];
+
+  readonly #wiring: StoreWiring;
+  readonly #db: Connection;
+  readonly #writer: Writer<NewEvent, LogEntry>;
+  readonly #pruner: Pruner;
+  readonly #reserve: Reserve;
+  readonly #highWater: HighWaterFile;
+  readonly #checkpointer: Checkpointer;
+  #durability: Durability | null = null;
+  #generation: number;
+  /** What the running fsync covers. */
+  #covering: Position;
+  #mark: Prepared['mark'];
+  #findingsStand = false;
+  #damageTold = false;
+  #stopPruning = (): void => {};
+  #closed: Promise<void> | null = null;
+  readonly #onExit = (): void => this.#forgetMarks();
+
+  constructor(prepared: Prepared, wiring: StoreWiring) {
+    const { db, sealer } = prepared;
+    const { clock, paths, reserveBytes: bytes } = wiring;
+    this.#wiring = wiring;
+    this.#db = db;
+    this.#mark = prepared.mark;
+    const epochs = openEpochs(db, sealer);
+    this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#tellDamage(at));
+    this.#reserve = new Reserve({ db, walPath: paths.wal, filePath: paths.reserve, bytes });
+    this.#writer = new Writer(db, clock, this.log, {
+      opening: () => this.#highWater.unsettle(),
+      committed: (writes) => {
+        this.#durability?.touch();
+        this.#checkpointer.wrote(writes);
+      },
+      appended: () => this.#appended(),
+      hasRoom: () => this.#reserve.hasRoom(),
+      makeRoom: [() => this.#useReserve(), () => this.#dropAcknowledged() > 0],
+      recovered: (lost) => this.#recovered(lost),
+    });
+    this.log.attach(this.#writer);
+    this.#pruner = new Pruner(db, this.log.timeline, epochs);
+    this.#highWater = new HighWaterFile(paths.highWater, sealer);
+    this.#checkpointer = new Checkpointer({
+      clock,
+      dbPath: paths.db,
+      starting: () => this.#checkpointStarting(),
+      finish: () => this.#checkpointNow(),
+      done: (complete) => this.#checkpointDone(complete),
+    });
+
+    const table = (t: typeof META) => new Records(db, this.#writer, sealer, t);
+    const sessions = table(SESSIONS);
+    this.meta = openMeta(table(META));
+    const run = this.#lastRun();
+    this.#generation = Number(this.meta.get(GENERATION) ?? 0);
+    this.#covering = this.log.latest();
+    this.findings = JSON.parse(this.meta.get(FINDINGS) ?? '[]') as AgentEvent[];
+    this.#findingsStand = this.findings.length > 0;
+    this.commit(() => this.#beginRun(prepared, run));
+    this.clients = openClients(table(CLIENTS), {
+      clock,
+      compare: (a, b) => this.log.compare(a, b),
+      changed: () => this.#durability?.touch(),
+      sentAtMost: run?.clean ? null : this.log.latest(),
+    });
+    this.ledger = openLedger(clock, (fn) => this.commit(fn), {
+      usage: table(USAGE),
+      sessions,
+      state: table(STATE),
+    });
+    this.sync = openSync(table(SYNC), sessions);
+    this.commands = openCommands(table(COMMANDS));
+    this.told = openTold(table(TOLD));
+    this.#startDurability();
+    process.once('exit', this.#onExit);
+  }
+
+  commit<T>(fn: () => T): T {
+    return this.#writer.commit(fn);
+  }
+
+  durable(): Promise<void> {
+    if (this.#writer.blocked !== null) return Promise.reject(new Error(this.#writer.blocked));
+    return this.#durability?.durable() ?? Promise.resolve();
+  }
+
+  health(): StoreHealth {
+    const reason = this.#writer.blocked ?? this.#durability?.error?.message ?? null;
+    return {
+      ok: reason === null,
+      unsynced: this.#durability?.unsynced ?? 0,
+      waiting: this.#writer.waitingEvents,
+      lastSyncMonotonicMs: this.#durability?.lastSyncMs ?? null,
+      reason,
+    };
+  }
+
+  prune(retention: Retention): void {
+    this.#stopPruning();
+    const now = this.#wiring.clock.wall();
+    this.clients.forgetUnseen();
+    this.#writer.aside(() => {
+      this.#pruner.dropRecords(now, retention.max_days);
+      this.#pruner.forgetEpochs();
+    });
+    const { timeline } = this.log;
+    const cutoff = new Date(now - retention.max_days * 86_400_000).toISOString();
+    const excess = timeline.count(timeline.oldest()) - retention.max_events;
+    const due = Math.max(excess, this.#pruner.olderThan(cutoff));
+    const dropped = this.#drop(due);
+    if (dropped === 0 || dropped >= due) return;
+    this.#stopPruning = this.#wiring.clock.after(DROP_PAUSE_MS, () => this.prune(retention));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  // ── start and end ──────────────────────────────────────────────────────────────────────────────────────────
+
+  #lastRun(): { readonly bootId: string; readonly clean: boolean } | null {
+    return JSON.parse(this.meta.get(RUN) ?? 'null');
+  }
+
+  /** The clean-stop mark goes before any event is sent: what follows is not clean until it ends so. */
+  #beginRun({ state, identity }: Prepared, last: { bootId: string; clean: boolean } | null): void {
+    const { bootId, paths } = this.#wiring;
+    const sameBoot = last?.bootId === bootId;
+    if (state === 'whole' && !last?.clean && !sameBoot) this.log.beginEpoch('unclean_boot', null);
+    this.meta.set(RUN, JSON.stringify({ bootId, clean: false }));
+    this.meta.set(GENERATION, String(++this.#generation));
+    const agentId = this.meta.get(AGENT_ID);
+    if (agentId === null) this.meta.set(AGENT_ID, identity.agentId);
+    else if (agentId !== identity.agentId) writeIdentity(paths.identity, { ...identity, agentId });
+  }
+
+  #startDurability(): void {
+    if (this.#writer.blocked !== null) throw new Error(this.#writer.blocked);
+    this.#covering = this.log.latest();
+    this.#durability = new Durability({
+      clock: this.#wiring.clock,
+      walPath: this.#wiring.paths.wal,
+      prepare: () => this.#beforeSync(),
+      covered: (settled) => this.#synced(settled),
+      repair: () => this.#checkpointer.run(),
+    });
+    this.#durability.syncNow();
+    this.#synced(true);
+  }
+
+  async #close(): Promise<void> {
+    this.#stopPruning();
+    await this.#checkpointer.stop();
+    await this.#durability?.stop();
+    this.#writer.retry();
+    this.#writer.stop();
+    this.commit(() => {
+      this.clients.flush(true);
+      this.meta.set(GENERATION, String(++this.#generation));
+      this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: true }));
+    });
+    this.#writer.stop();
+    const clean = this.#writer.blocked === null;
+    this.#covering = this.log.latest();
+    this.#mainFileChanges();
+    const complete = clean && this.#checkpointNow();
+    try {
+      this.#durability?.syncNow();
+      if (complete) this.#mark = this.#markNow(this.#covering);
+      this.#highWater.write(this.#highWaterNow(clean, null), clean);
+      this.#highWater.sync();
+    } finally {
+      process.off('exit', this.#onExit);
+      this.#durability?.close();
+      this.#highWater.close();
+      this.#db.close();
+    }
+  }
+
+  // ── durability and checkpoints ─────────────────────────────────────────────────────────────────────────────
+
+  #beforeSync(): void {
+    this.commit(() => {
+      this.clients.flush(false);
+      this.meta.set(GENERATION, String(this.#generation + 1));
+    });
+    if (this.#writer.blocked !== null) throw new Error(this.#writer.blocked);
+    this.#generation++;
+    this.#covering = this.log.latest();
+  }
+
+  #synced(settled: boolean): void {
+    const wal = settled ? fileMark(this.#wiring.paths.wal) : null;
+    this.#highWater.write(this.#highWaterNow(false, wal), settled);
+    if (settled) this.#checkpointer.settled(this.#mark === null || this.#reserve.isShort());
+  }
+
+  #highWaterNow(clean: boolean, wal: FileMark | null): HighWater {
+    const { epoch, offset } = this.#covering;
+    const ordinal = this.log.timeline.span(epoch)?.ordinal ?? 0;
+    const { bootId } = this.#wiring;
+    return { generation: this.#generation, ordinal, epoch, offset, bootId, clean, db: this.#mark, wal };
+  }
+
+  #checkpointStarting(): void {
+    this.#mainFileChanges();
+    if (this.#writer.blocked === null && this.#reserve.isShort()) this.#reserve.grow();
+    this.#checkpointFrom = this.log.latest();
+  }
+
+  #checkpointFrom: Position = { epoch: '', offset: 0 };
+
+  #checkpointDone(complete: boolean): void {
+    this.#mark = complete ? this.#markNow(this.#checkpointFrom) : null;
+    // The next commit starts the log anew and waits for the disk: better this one than an event's.
+    this.#durability?.touch();
+    void this.#durability?.durable().catch(() => {});
+  }
+
+  #checkpointNow(): boolean {
+    return isComplete(this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').all([])[0]);
+  }
+
+  #markNow({ epoch, offset }: Position): Prepared['mark'] {
+    const file = fileMark(this.#wiring.paths.db);
+    const ordinal = this.log.timeline.span(epoch)?.ordinal;
+    return file && ordinal !== undefined ? { ...file, seq: toSeq(ordinal, offset) } : null;
+  }
+
+  /** From here on the main file is not as the last mark says. */
+  #mainFileChanges(): void {
+    this.#mark = null;
+    this.#forgetMarks();
+  }
+
+  #forgetMarks(): void {
+    const { last } = this.#highWater;
+    if (last) this.#highWater.write({ ...last, db: null, wal: null }, false);
+  }
+
+  // ── a full disk ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #useReserve(): boolean {
+    this.#reserve.release();
+    this.#mainFileChanges();
+    try {
+      this.#checkpointNow();
+    } catch {
+      // It has no room either; the space of the reserve file may be enough for the log.
+    }
+    return true;
+  }
+
+  #dropAcknowledged(): number {
+    const cursor = this.clients.acknowledgedByAll();
+    const { timeline } = this.log;
+    return cursor ? this.#drop(timeline.count(timeline.oldest()) - timeline.count(cursor)) : 0;
+  }
+
+  #drop(count: number): number {
+    if (count <= 0) return 0;
+    return this.#pruner.dropOldest(Math.min(count, DROP_AT_ONCE), (work) => this.#writer.aside(work));
+  }
+
+  #recovered(lost: number): void {
+    if (lost === 0) return;
+    this.commit(() => {
+      this.log.beginEpoch('disk_full', lost);
+      this.log.append([
+        lossEvent('events_lost', `${lost} events were lost while the disk was full.`, { lost }),
+      ]);
+    });
+  }
+
+  // ── what others are told ───────────────────────────────────────────────────────────────────────────────────
+
+  #appended(): void {
+    if (this.#findingsStand) {
+      // Whoever appended has told the findings before anything else, or tells them now for the second time.
+      this.#findingsStand = false;
+      this.meta.set(FINDINGS, '[]');
+    }
+    this.log.announce();
+  }
+
+  #tellDamage(at: Position): void {
+    if (this.#damageTold) return;
+    this.#damageTold = true;
+    const message = `An event of the log (${at.epoch}, ${at.offset}) is not as it was written any more.`;
+    queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, { ...at })]));
+  }
+}
+
+function lossEvent(
+  event_type: 'events_lost' | 'tamper_suspected',
+  message: string,
+  numbers: Readonly<Record<string, unknown>>,
+): AgentEvent {
+  return { type: 'agent_event', event_type, data: { message, ...numbers } };
+}
