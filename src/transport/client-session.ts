@@ -8,7 +8,7 @@ import { DEFAULT_CLIENT } from '../protocol/http.ts';
 import type { AgentDesk, ClientStore, Clock, EventLog, Role } from '../protocol/ports.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import { CLOSE_CODES, type CloseCode, type Problem, problem } from '../protocol/problems.ts';
-import { ClientFeed, joinGaps, sameGap } from './client-feed.ts';
+import { type Batch, ClientFeed, joinGaps, sameGap } from './client-feed.ts';
 import { Flight } from './flight.ts';
 import { RateWindow } from './rate-window.ts';
 import { commandRefusedText, errorFrameText, readFrame, readHello, writeFrame } from './session-frames.ts';
@@ -110,7 +110,7 @@ export class ClientSession implements SocketEvents {
     this.#heardMs = this.#context.clock.monotonic();
     if (this.#state !== 'live') return;
     const at = this.#flight.matched(payload);
-    if (at) this.#acknowledge(at);
+    if (at) this.#accept(at);
   }
 
   drain(): void {
@@ -138,7 +138,7 @@ export class ClientSession implements SocketEvents {
     let dropped = false;
     try {
       this.#socket.batch(() => {
-        dropped = !this.#sendPages(feed);
+        dropped = !this.#sendBatches(feed);
       });
       if (this.#socket.bufferedBytes() > 0) this.#full = true;
     } finally {
@@ -252,19 +252,20 @@ export class ClientSession implements SocketEvents {
   }
 
   #acknowledge(to: Position): void {
-    const { log, clock } = this.#context;
-    const feed = this.#feed;
-    if (!feed) return;
+    const { log } = this.#context;
     const place = log.locate(to);
     // Of an epoch that is over, or forgotten: it says nothing about what is in flight (contract E5).
     if (place === 'unknown' || (to.epoch !== this.#at.epoch && log.compare(to, this.#at) < 0)) return;
-    const sent = log.compare(to, this.#at) <= 0 || feed.mayHave(to);
-    if (place === 'ahead' || !sent) {
-      this.close(4504);
-      return;
-    }
+    const sent = log.compare(to, this.#at) <= 0 || this.#feed?.mayHave(to) === true;
+    if (place === 'known' && sent) this.#accept(to);
+    else this.close(4504);
+  }
+
+  /** Everything up to `to` is in the client's hands. */
+  #accept(to: Position): void {
+    const { log, clock } = this.#context;
     this.#flight.acknowledged(to, clock.monotonic());
-    feed.acknowledge(to);
+    this.#feed?.acknowledge(to);
     // It had this over the other transport: not sent again.
     if (log.compare(this.#at, to) < 0) this.#at = to;
     this.push();
@@ -300,34 +301,37 @@ export class ClientSession implements SocketEvents {
 
   // ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One batch: at most a window of events, each gap in its place. False when the socket dropped something. */
-  #sendPages(feed: ClientFeed): boolean {
-    const began = this.#at;
-    const now = this.#context.clock.monotonic();
+  /** Batches of one epoch each, a window of events in all. False when the socket dropped something. */
+  #sendBatches(feed: ClientFeed): boolean {
     let outcome: SendResult = 'sent';
     while (outcome === 'sent' && this.#flight.room > 0) {
-      const batch = feed.read(this.#at, this.#flight.room);
-      if (batch.gap) {
-        if (!sameGap(this.#toldGap, batch.gap)) {
-          outcome = this.#socket.send(writeFrame({ type: 'gap', ...batch.gap }));
-          if (outcome === 'dropped') break;
-        }
-        this.#at = batch.gap.to;
-      }
-      for (const entry of batch.entries) {
-        if (outcome !== 'sent') break;
-        outcome = this.#socket.send(batch.text(entry));
-        if (outcome === 'dropped') break;
-        this.#at = { epoch: entry.epoch, offset: entry.offset };
-        this.#flight.sent(this.#at, now);
-      }
-      if (!batch.hasMore || (batch.entries.length === 0 && !batch.gap)) break;
-    }
-    if (began !== this.#at) {
+      const before = this.#at;
+      const batch = feed.read(before, this.#flight.room);
+      outcome = this.#sendBatch(batch);
+      if (this.#at === before) break;
       feed.markSent(this.#at);
       if (this.start.mode === 'simple') this.#socket.ping(this.#flight.mark(this.#at));
+      if (!batch.hasMore) break;
     }
     return outcome !== 'dropped';
+  }
+
+  /** The gap first, unless the welcome told it, then events until the socket is full. Moves `#at` along. */
+  #sendBatch({ gap, entries, text }: Batch): SendResult {
+    const now = this.#context.clock.monotonic();
+    let outcome: SendResult = 'sent';
+    if (gap) {
+      if (!sameGap(this.#toldGap, gap)) outcome = this.#socket.send(writeFrame({ type: 'gap', ...gap }));
+      if (outcome !== 'dropped') this.#at = gap.to;
+    }
+    for (const entry of entries) {
+      if (outcome !== 'sent') break;
+      outcome = this.#socket.send(text(entry));
+      if (outcome === 'dropped') break;
+      this.#at = { epoch: entry.epoch, offset: entry.offset };
+      this.#flight.sent(this.#at, now);
+    }
+    return outcome;
   }
 
   /** A frame outside of the window: an answer, a welcome. */

@@ -12,8 +12,8 @@ export interface Listeners {
   close(): void;
 }
 
-/** Listens on one address; `false` when it could not. Port 0 takes a free one. */
-export type ListenOn = (address: string, port: number) => { readonly port: number; close(): void } | false;
+/** Listens on one address and port; returns how to stop, or `false` when it could not. */
+export type ListenOn = (address: string, port: number) => (() => void) | false;
 
 const IPV4 = '127.0.0.1';
 const IPV6 = '::1';
@@ -22,30 +22,46 @@ const FREE_PORT_ATTEMPTS = 50;
 /** The machine has no IPv6 loopback: serving 127.0.0.1 alone is right then. */
 const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL', 'ENOTSUP']);
 
-export async function listenLoopback(listenOn: ListenOn, port: number): Promise<Listeners> {
+/** Listens on both loopback addresses; `wanted` 0 takes a port that is free on both. */
+export async function listenLoopback(listenOn: ListenOn, wanted: number): Promise<Listeners> {
   for (let attempt = 1; ; attempt += 1) {
-    const v4 = listenOn(IPV4, port);
-    if (!v4) throw cannotListen(IPV4, port, await whyNot(IPV4, port));
-    const v6 = listenOn(IPV6, v4.port);
-    if (v6) return both(v4, v6);
-    const why = await whyNot(IPV6, v4.port);
-    if (why !== null && NO_SUCH_ADDRESS.has(why)) {
-      return { port: v4.port, addresses: [`${IPV4}:${v4.port}`], close: () => v4.close() };
-    }
-    v4.close();
-    if (port !== 0 || attempt === FREE_PORT_ATTEMPTS) throw cannotListen(IPV6, v4.port, why);
+    // A port that the system chooses at bind time gets no SO_REUSEADDR from uWebSockets.js: a restart on that very
+    // port would then fail while old connections linger. So it is chosen before.
+    const port = wanted === 0 ? await freePort() : wanted;
+    const tried = await listenBoth(listenOn, port);
+    if (!(tried instanceof UserError)) return tried;
+    if (wanted !== 0 || attempt === FREE_PORT_ATTEMPTS) throw tried;
   }
 }
 
-function both(v4: { readonly port: number; close(): void }, v6: { close(): void }): Listeners {
-  return {
-    port: v4.port,
-    addresses: [`${IPV4}:${v4.port}`, `[${IPV6}]:${v4.port}`],
-    close() {
-      v4.close();
-      v6.close();
-    },
-  };
+async function listenBoth(listenOn: ListenOn, port: number): Promise<Listeners | UserError> {
+  const closeV4 = listenOn(IPV4, port);
+  if (!closeV4) return cannotListen(IPV4, port, await whyNot(IPV4, port));
+  const addresses = [`${IPV4}:${port}`];
+  const closeV6 = listenOn(IPV6, port);
+  if (closeV6) {
+    const close = (): void => {
+      closeV4();
+      closeV6();
+    };
+    return { port, addresses: [...addresses, `[${IPV6}]:${port}`], close };
+  }
+  const why = await whyNot(IPV6, port);
+  if (why !== null && NO_SUCH_ADDRESS.has(why)) return { port, addresses, close: closeV4 };
+  closeV4();
+  return cannotListen(IPV6, port, why);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ host: IPV4, port: 0, exclusive: true }, () => {
+      const address = probe.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
 }
 
 /** The system's code for why an address cannot be listened on; null when it now could. */

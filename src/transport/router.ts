@@ -15,7 +15,7 @@ export interface RouteRequest {
   readonly path: string;
   /** Of a key that comes more than once, the last value. */
   readonly query: Readonly<Record<string, string>>;
-  /** Parsed JSON; undefined where no body came and none is required. */
+  /** Parsed JSON; `{}` where none came and none is required. */
   readonly body: unknown;
   onAbort(fn: () => void): void;
 }
@@ -67,7 +67,7 @@ async function readBody(request: IncomingRequest, { body: need }: Route): Promis
   if (!mediaTypeFits(request.head, empty)) {
     return refuse(problem('media-type', 'Send the body as "Content-Type: application/json".'));
   }
-  if (empty && need === 'optional') return { ok: true, body: undefined };
+  if (empty && need === 'optional') return { ok: true, body: {} };
   const parsed = parseJsonBytes(result.bytes);
   if (!parsed.ok) return refuse(problem('bad-json', `The body cannot be read: ${parsed.reason}.`));
   return { ok: true, body: parsed.value };

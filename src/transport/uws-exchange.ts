@@ -82,17 +82,17 @@ export class Exchange {
     }
     // tryEnd, not end: only it tells when the last byte went to the kernel, and still reports an abort before.
     const bytes = Buffer.from(reply.body);
-    const finish = (offset: number): boolean => {
-      const [accepted, whole] = res.tryEnd(bytes.subarray(offset), bytes.length);
-      if (whole) this.#written(reply, true);
+    const writeFrom = (offset: number): boolean => {
+      const [accepted] = res.tryEnd(bytes.subarray(offset), bytes.length);
+      if (accepted) this.#written(reply, true);
       return accepted;
     };
-    if (finish(0)) return;
+    if (writeFrom(0)) return;
     this.onAbort(() => this.#written(reply, false));
     res.onWritable((offset) => {
       let accepted = true;
       this.#guard('write', () => {
-        accepted = finish(offset);
+        accepted = writeFrom(offset);
       });
       return accepted;
     });

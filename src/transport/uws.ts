@@ -23,7 +23,6 @@ import { UwsSocket } from './uws-socket.ts';
 export interface Native {
   App(): TemplatedApp;
   us_listen_socket_close(socket: object): void;
-  us_socket_local_port(socket: object): number;
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
 }
 
@@ -175,10 +174,7 @@ export function listenOn(native: Native, app: TemplatedApp): ListenOn {
     });
     if (!bound) return false;
     const socket: object = bound;
-    return {
-      port: native.us_socket_local_port(socket),
-      close: () => native.us_listen_socket_close(socket),
-    };
+    return () => native.us_listen_socket_close(socket);
   };
 }
 

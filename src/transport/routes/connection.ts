@@ -13,7 +13,7 @@ export function connectionRoutes(context: RouteContext): Route[] {
       ...common,
       path: '/desktop/connect',
       handler: (request) =>
-        checked(request, request.body ?? {}, connectBody, ({ client_id = DEFAULT_CLIENT }) => {
+        checked(request, request.body, connectBody, ({ client_id = DEFAULT_CLIENT }) => {
           const record = clients.open(client_id);
           if (!record) {
             return refused(request, problem('too-many-clients', 'Eight clients are remembered already.'));
@@ -46,7 +46,7 @@ export function connectionRoutes(context: RouteContext): Route[] {
       ...common,
       path: '/desktop/disconnect',
       handler: (request) =>
-        checked(request, request.body ?? {}, disconnectBody, ({ client_id = DEFAULT_CLIENT }) => {
+        checked(request, request.body, disconnectBody, ({ client_id = DEFAULT_CLIENT }) => {
           hub.leave(client_id);
           polls.leave(client_id);
           return success(clock.wall(), { message: 'Disconnected: events queue from here on.' });
