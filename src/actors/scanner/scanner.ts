@@ -93,14 +93,15 @@ class Scanner {
   }
 
   async configure(config: ScannerConfig): Promise<void> {
-    const before = this.#config;
+    const before = this.#config.detection.source;
     this.#config = config;
     this.#rules = compileRules(config.games);
-    if (config.detection.source !== before.detection.source) {
-      this.#stopReturn();
-      await this.#change(() => this.#replace(this.#order(), 'the configuration asks for it'));
-    }
     await this.#source?.rescan('configure');
+    const wanted = config.detection.source;
+    if (wanted === before || this.#order()[0] === this.#running().name) return;
+    this.#stopReturn();
+    await this.#change(() => this.#replace(this.#order(), 'the configuration asks for it'));
+    if (wanted !== 'auto' && wanted !== this.#running().name) this.#returnLater(wanted);
   }
 
   stats(): ReturnType<ScannerCalls['stats']> {
@@ -160,9 +161,9 @@ class Scanner {
 
   #sink(source: ProcessSource): SourceSink {
     return {
-      observe: (seen) => this.#observe(seen, source.name),
+      observe: (seen) => this.#observe(seen, source),
       failed: (reason) => this.#failed(reason),
-      died: (reason) => this.#fallOver(source, reason),
+      died: (reason) => this.#died(source, reason),
       overflowed: () => {
         this.#overflows += 1;
       },
@@ -186,14 +187,14 @@ class Scanner {
     };
   }
 
-  #observe(seen: Observation, source: SourceName): void {
+  #observe(seen: Observation, source: ProcessSource): void {
     if (this.#stopped) return;
     const [state, effects] = step(this.#state, seen);
     this.#state = state;
-    if (seen.type === 'looks') this.#scanned();
+    if (seen.type === 'looks') this.#scanned(source);
     if (!this.#snapshotPosted) {
       this.#snapshotPosted = true;
-      this.#post({ type: 'processes.snapshot', processes: [...state.tracked.values()], source });
+      this.#post({ type: 'processes.snapshot', processes: [...state.tracked.values()], source: source.name });
       return;
     }
     if (seen.type === 'looks' && seen.cause === 'rescan') this.#rescans += 1;
@@ -203,17 +204,19 @@ class Scanner {
     }
   }
 
-  #scanned(): void {
+  #scanned(source: ProcessSource): void {
     if (this.#failures >= FAILURES_TO_UNKNOWN) this.#post({ type: 'scan.known' });
     this.#failures = 0;
-    this.#parts.host.worked();
+    this.#parts.host.worked(source.lookEveryMs);
   }
 
   #failed(reason: string): void {
     this.#failures += 1;
     if (this.#failures !== FAILURES_TO_UNKNOWN) return;
     this.#post({ type: 'scan.unknown', reason, failures: this.#failures });
-    if (this.#source && this.#worseThan(this.#source.name).length > 0) this.#fallOver(this.#source, reason);
+    const { name } = this.#running();
+    // It goes on trying by itself, so it stays where there is nothing better.
+    if (this.#worseThan(name).length > 0) this.#fallOver(this.#running(), reason).catch(() => {});
   }
 
   #lookLater(pids: readonly number[]): void {
@@ -229,21 +232,31 @@ class Scanner {
     return order.slice(order.indexOf(name) + 1);
   }
 
-  #fallOver(dead: ProcessSource, reason: string): void {
-    const wanted = dead.name;
-    void this.#change(async () => {
-      if (this.#source !== dead) return;
-      await this.#replace([...this.#worseThan(wanted), wanted], reason);
-      if (this.#running().name !== wanted) this.#returnLater(wanted);
+  /** The source cannot go on. With nothing in its place nobody sees processes: the thread ends, main acts. */
+  #died(source: ProcessSource, reason: string): void {
+    this.#fallOver(source, reason).catch((thrown) => {
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    });
+  }
+
+  #fallOver(from: ProcessSource, reason: string): Promise<void> {
+    const { name } = from;
+    return this.#change(async () => {
+      if (this.#source !== from) return;
+      await this.#replace([...this.#worseThan(name), name], reason);
+      if (this.#running().name !== name) this.#returnLater(name);
     });
   }
 
   /** Starts the first of these that works in the place of the one that runs. Throws when none does. */
   async #replace(names: readonly SourceName[], reason: string): Promise<void> {
     const before = this.#source;
-    await this.#startFirstOf(names);
+    const failures = await this.#startFirstOf(names);
     await before?.stop();
-    this.#post({ type: 'source.changed', source: this.#running().name, reason });
+    const because = [reason, ...failures].join('; ');
+    this.#post({ type: 'source.changed', source: this.#running().name, reason: because });
   }
 
   #returnLater(wanted: SourceName): void {
@@ -265,10 +278,10 @@ class Scanner {
     });
   }
 
-  /** A failure here means that nothing sees processes any more: it ends the thread, and the supervisor acts. */
   #change(change: () => Promise<void>): Promise<void> {
-    this.#changing = this.#changing.then(() => (this.#stopped ? undefined : change()));
-    return this.#changing;
+    const changed = this.#changing.then(() => (this.#stopped ? undefined : change()));
+    this.#changing = changed.catch(() => {});
+    return changed;
   }
 
   #post(message: FromScanner): void {

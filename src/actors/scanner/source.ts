@@ -33,6 +33,8 @@ export interface SourceContext {
 
 export interface ProcessSource {
   readonly name: SourceName;
+  /** At least so often it tells a batch of looks, ms. */
+  readonly lookEveryMs: number;
   /**
    * Begins to watch and reports everything that runs as the first batch; settles when that is told. Rejects when
    * it does not work on this machine, and has then let go of everything.

@@ -141,8 +141,8 @@ describe('the cases of the field', () => {
     ['an exit of somebody else', [exec(7, game(7)), exit(8)], ['+7/k1']],
     [
       'the exit of an earlier owner of the pid',
-      [exec(7, game(7, { key: 'k2' })), exit(7, 200, 'k2'), exit(7)],
-      ['+7/k2', '-7/k2 exit'],
+      [exec(7, game(7, { key: 'k2' })), exit(7, 200, 'k2')],
+      ['+7/k2'],
     ],
     [
       'rules that change: a match had been running, the rest is no game any more',
@@ -332,13 +332,30 @@ class Machine {
   }
 }
 
-const pid = fc.integer({ min: 2, max: 7 });
+// Few pids and slow delivery: reuse and late looks are what goes wrong.
+const pid = fc.integer({ min: 2, max: 5 });
 const operation = fc.oneof(
-  fc.record({ op: fc.constant('fork' as const), parent: fc.integer({ min: 1, max: 7 }), pid }),
-  fc.record({ op: fc.constant('exec' as const), pid, command: fc.constantFrom('play', 'second', null) }),
-  fc.record({ op: fc.constant('exit' as const), pid }),
-  fc.record({ op: fc.constant('deliver' as const), count: fc.integer({ min: 1, max: 5 }) }),
-  fc.record({ op: fc.constantFrom('rescan' as const, 'lose' as const, 'settle' as const) }),
+  {
+    weight: 4,
+    arbitrary: fc.record({ op: fc.constant('fork' as const), parent: fc.integer({ min: 1, max: 5 }), pid }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('exec' as const),
+      pid,
+      command: fc.constantFrom('play', 'second', null),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('exit' as const), pid }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ op: fc.constant('deliver' as const), count: fc.integer({ min: 1, max: 3 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constantFrom('rescan' as const, 'lose' as const, 'settle' as const) }),
+  },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
@@ -352,6 +369,17 @@ function play(machine: Machine, next: Operation): void {
   else machine.settle();
 }
 
+/** A pid changes hands within one game while its events wait: too rare for chance to find. */
+const LATE_LOOK: Operation[] = [
+  { op: 'fork', parent: 1, pid: 2 },
+  { op: 'exec', pid: 2, command: 'play' },
+  { op: 'exit', pid: 2 },
+  { op: 'fork', parent: 1, pid: 2 },
+  { op: 'exec', pid: 2, command: 'play' },
+  { op: 'deliver', count: 2 },
+  { op: 'deliver', count: 1 },
+];
+
 describe('any interleaving of forks, execs, exits, late and lost events, and rescans', () => {
   test('is told without a false stop, without a double, and is the truth once all events are in', () => {
     fc.assert(
@@ -363,7 +391,7 @@ describe('any interleaving of forks, execs, exits, late and lost events, and res
         machine.settle();
         machine.expectTruth();
       }),
-      { numRuns: 3_000 },
+      { numRuns: 3_000, examples: [[LATE_LOOK]] },
     );
   });
 

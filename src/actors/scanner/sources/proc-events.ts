@@ -56,6 +56,10 @@ export class ProcEventsSource implements ProcessSource {
     this.#reader = options.reader;
   }
 
+  get lookEveryMs(): number {
+    return this.#context.reconcileMs;
+  }
+
   async start(sink: SourceSink): Promise<void> {
     let socket: EventSocket;
     try {

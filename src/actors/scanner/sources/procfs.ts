@@ -45,6 +45,10 @@ export class ProcfsSource implements ProcessSource {
     this.#pidMax = pidMax ?? Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1'));
   }
 
+  get lookEveryMs(): number {
+    return this.#context.pollIntervalMs;
+  }
+
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     try {

@@ -37,6 +37,10 @@ export class PsListSource implements ProcessSource {
     this.#context = options.context;
   }
 
+  get lookEveryMs(): number {
+    return Math.max(INTERVAL_MIN_MS, this.#context.pollIntervalMs);
+  }
+
   async start(sink: SourceSink): Promise<void> {
     this.#sink = sink;
     try {
@@ -68,7 +72,7 @@ export class PsListSource implements ProcessSource {
   }
 
   #scanLater(): void {
-    this.#after(Math.max(INTERVAL_MIN_MS, this.#context.pollIntervalMs), async () => {
+    this.#after(this.lookEveryMs, async () => {
       await this.rescan('watch');
       if (this.#sink) this.#scanLater();
     });

@@ -53,6 +53,10 @@ export class ToolhelpSource implements ProcessSource {
     this.#context = options.context;
   }
 
+  get lookEveryMs(): number {
+    return this.#context.pollIntervalMs * QUIET_FACTOR;
+  }
+
   async start(sink: SourceSink): Promise<void> {
     const win32 = this.#options.win32();
     this.#win32 = win32;
@@ -104,7 +108,7 @@ export class ToolhelpSource implements ProcessSource {
   #tickLater(win32: Win32): void {
     const { clock, pollIntervalMs } = this.#context;
     const lively = clock.monotonic() < this.#livelyUntil;
-    this.#stopTick = clock.after(lively ? pollIntervalMs : pollIntervalMs * QUIET_FACTOR, () => {
+    this.#stopTick = clock.after(lively ? pollIntervalMs : this.lookEveryMs, () => {
       this.#attempt(() => {
         const due = clock.monotonic() >= this.#reconcileAt;
         this.#scan(win32, due ? 'reconcile' : 'watch', due);

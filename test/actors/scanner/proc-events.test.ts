@@ -1,0 +1,265 @@
+/** The connector as a source, over a socket and a /proc that the test plays; and its bytes. */
+import { describe, expect, test } from 'vitest';
+import type { Look } from '../../../src/actors/scanner/behavior.ts';
+import type { EventSocket, Received } from '../../../src/actors/scanner/event-socket.ts';
+import {
+  listenMessage,
+  PROC_EVENT_EXEC,
+  PROC_EVENT_EXIT,
+  PROC_EVENT_FORK,
+  type ProcEvent,
+  parseEvent,
+} from '../../../src/actors/scanner/netlink.ts';
+import type { AfterExit, ProcReader } from '../../../src/actors/scanner/proc.ts';
+import { ProcEventsSource } from '../../../src/actors/scanner/sources/proc-events.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+import { Watch } from './harness.ts';
+
+const RECONCILE_MS = 5_000;
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** A Linux whose kernel says what the test wants. */
+class Linux implements EventSocket {
+  readonly clock = new FakeClock();
+  readonly fd = 42;
+  readonly games = new Set<number>();
+  readonly threads = new Set<number>();
+  readonly looked: number[] = [];
+  answers = true;
+  lists = 0;
+  blocksOn = -1;
+  open = true;
+  #queue: Received[] = [];
+  #waiting: ((received: Received) => void) | null = null;
+
+  async watch(): Promise<Watch> {
+    const none = () => {
+      throw new Error('not here');
+    };
+    return Watch.start({
+      games: [],
+      clock: this.clock,
+      factories: {
+        procfs: none,
+        toolhelp: none,
+        'ps-list': none,
+        'proc-events': (context) =>
+          new ProcEventsSource({
+            context,
+            reader: this.#reader(),
+            blocksOn: (fd) => {
+              this.blocksOn = fd;
+            },
+            open: () => this,
+          }),
+      },
+    });
+  }
+
+  say(...events: ProcEvent[]): void {
+    this.push(...events.map((event): Received => ({ kind: 'event', event })));
+  }
+
+  push(...received: Received[]): void {
+    this.#queue.push(...received);
+    const next = this.#waiting && this.#queue.shift();
+    if (!next) return;
+    const then = this.#waiting;
+    this.#waiting = null;
+    then?.(next);
+  }
+
+  listen(mask?: number): void {
+    if (mask === undefined && this.answers) this.say({ what: 'answer', error: 0 });
+  }
+
+  take(): Received {
+    return this.#queue.shift() ?? { kind: 'empty' };
+  }
+
+  next(then: (received: Received) => void): void {
+    this.#waiting = then;
+    this.push();
+  }
+
+  close(): void {
+    this.open = false;
+  }
+
+  #reader(): ProcReader {
+    return {
+      look: (pid) => {
+        this.looked.push(pid);
+        return this.#look(pid);
+      },
+      afterExit: (pid): AfterExit =>
+        this.threads.has(pid) ? { is: 'threads' } : { is: 'ended', successor: null },
+      isThread: () => false,
+      pids: () => {
+        this.lists += 1;
+        return [1, 2, ...this.games];
+      },
+      newestPid: () => Math.max(2, ...this.games),
+      close: () => {},
+    };
+  }
+
+  #look(pid: number): Look {
+    if (pid <= 2) return { is: 'other', startKey: 'k' };
+    if (!this.games.has(pid)) return { is: 'gone' };
+    const process = { pid, startKey: 'k', game: 'roblox', name: 'x', path: '/x', command: 'x', user: 'kid' };
+    return { is: 'game', sighting: { process: { ...process, startedAwakeMs: 1 }, parentPid: 1 } };
+  }
+}
+
+describe('proc-events', () => {
+  test('starts and ends are told by event alone, with the kernel’s stamps', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    expect(linux.blocksOn).toBe(42);
+    linux.games.add(7);
+    linux.say({ what: 'exec', pid: 7, atMs: 10.5 }, { what: 'exec', pid: 2, atMs: 11 });
+    linux.say({ what: 'exit', pid: 7, leader: true, atMs: 15.25 });
+    expect(watch.of('process.started')).toMatchObject([{ process: { pid: 7, startedAwakeMs: 10.5 } }]);
+    expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 15.25, how: 'exit' }]);
+    await watch.stop();
+    expect(linux.open).toBe(false);
+    expect(linux.blocksOn).toBe(-1);
+  });
+
+  test('a container, where the kernel does not answer, is found out at once', async () => {
+    const linux = new Linux();
+    linux.answers = false;
+    const started = linux.watch();
+    const failed = expect(started).rejects.toThrow(/the kernel does not answer/);
+    for (let i = 0; i < 60; i++) {
+      linux.clock.advance(5);
+      await settled();
+    }
+    await failed;
+    expect(linux.open).toBe(false);
+  });
+
+  test('ENOBUFS: everything is looked at again, what was lost is told, and it is counted', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.clock.advance(1_000);
+    linux.games.add(7);
+    linux.push({ kind: 'overflow' });
+    linux.clock.advance(1);
+    expect(watch.history()).toEqual(['started:roblox']);
+    linux.games.delete(7);
+    linux.push({ kind: 'overflow' }, { kind: 'overflow' });
+    linux.clock.advance(200);
+    expect(watch.history()).toEqual(['started:roblox', 'stopped:gone']);
+    expect(watch.calls.stats()).toMatchObject({ overflows: 3, rescans: 2, missed: 0 });
+    await watch.stop();
+  });
+
+  test('a reconcile where nothing was forked looks at what it tracks, and lists nothing', async () => {
+    const linux = new Linux();
+    linux.games.add(7);
+    const watch = await linux.watch();
+    const { lists } = linux;
+    linux.looked.length = 0;
+    linux.clock.advance(RECONCILE_MS);
+    expect(linux.lists).toBe(lists);
+    expect(linux.looked).toEqual([7]);
+    await watch.stop();
+  });
+
+  test('a reconcile puts right what no event had told, and counts it', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.games.add(7);
+    linux.clock.advance(RECONCILE_MS);
+    linux.games.delete(7);
+    linux.clock.advance(RECONCILE_MS);
+    expect(watch.history()).toEqual(['started:roblox', 'stopped:gone']);
+    expect(watch.calls.stats().missed).toBe(2);
+    await watch.stop();
+  });
+
+  test('events that wait go before a full look: what it saw is older', async () => {
+    const linux = new Linux();
+    linux.games.add(7);
+    const watch = await linux.watch();
+    linux.games.add(8);
+    // In the queue, not yet read when the reconcile begins.
+    const { take } = linux;
+    linux.take = () => {
+      linux.take = take;
+      linux.games.delete(7);
+      return { kind: 'event', event: { what: 'exit', pid: 7, leader: true, atMs: 3 } };
+    };
+    linux.clock.advance(RECONCILE_MS);
+    expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 3, how: 'exit' }]);
+    await watch.stop();
+  });
+
+  test('a process whose first thread ended goes on until its last has', async () => {
+    const linux = new Linux();
+    linux.games.add(7);
+    linux.threads.add(7);
+    const watch = await linux.watch();
+    linux.say({ what: 'exit', pid: 7, leader: true, atMs: 5 });
+    linux.clock.advance(3_000);
+    expect(watch.history()).toEqual([]);
+    linux.say({ what: 'exit', pid: 7, leader: false, atMs: 3_001 });
+    linux.threads.delete(7);
+    linux.games.delete(7);
+    linux.clock.advance(1_000);
+    expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 3_001, how: 'exit' }]);
+    await watch.stop();
+  });
+
+  test('a socket that fails is the end of the source', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.games.add(7);
+    linux.push({ kind: 'failed', reason: 'EBADF' });
+    // The only source of this machine: it is opened anew and finds what happened meanwhile.
+    await settled();
+    expect(watch.of('source.changed')).toMatchObject([{ source: 'proc-events' }]);
+    expect(watch.history()).toEqual(['started:roblox']);
+    await watch.stop();
+  });
+});
+
+describe('the bytes of the connector', () => {
+  test('a listen message, plain and with a mask', () => {
+    expect(listenMessage().length).toBe(40);
+    const masked = listenMessage((PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0);
+    expect(masked.readUInt32LE(0)).toBe(masked.length);
+    expect(masked.readUInt16LE(32)).toBe(8);
+    expect(masked.readUInt32LE(40)).toBe(0x8000_0002);
+  });
+
+  function message(what: number, ...words: number[]): Buffer {
+    const bytes = Buffer.alloc(80);
+    bytes.writeUInt32LE(what, 36);
+    bytes.writeBigUInt64LE(12_345_678_901_234n, 44);
+    words.forEach((word, index) => {
+      bytes.writeInt32LE(word, 52 + index * 4);
+    });
+    return bytes;
+  }
+
+  test.each([
+    ['exec', message(PROC_EVENT_EXEC, 7, 7), { what: 'exec', pid: 7, atMs: 12_345_678.901234 }],
+    ['exit', message(PROC_EVENT_EXIT, 7, 7), { what: 'exit', pid: 7, leader: true, atMs: 12_345_678.901234 }],
+    ['a thread’s exit', message(PROC_EVENT_EXIT, 9, 7), { what: 'exit', pid: 7, leader: false }],
+    ['fork', message(PROC_EVENT_FORK, 5, 5, 7, 7), { what: 'fork', parent: 5, child: 7 }],
+    ['a new thread', message(PROC_EVENT_FORK, 5, 5, 9, 5), null],
+    ['the answer', message(0, 1), { what: 'answer', error: 1 }],
+    ['another kind', message(0x4, 7, 7), null],
+  ])('%s', (_, bytes, expected) => {
+    const parsed = parseEvent(bytes, bytes.length);
+    if (expected === null) expect(parsed).toBeNull();
+    else expect(parsed).toMatchObject(expected);
+  });
+
+  test('a message that is cut off is none', () => {
+    expect(parseEvent(message(PROC_EVENT_EXEC, 7, 7), 40)).toBeNull();
+  });
+});

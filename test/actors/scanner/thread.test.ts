@@ -1,0 +1,117 @@
+/** The scanner in its thread: ready after the snapshot, and always able to end although a read blocks in the kernel. */
+import { once } from 'node:events';
+import { fstatSync, rmSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { releaseScanner, wakeCell, wakeScanner } from '../../../src/actors/scanner/wake.ts';
+import type { FromScanner, ScannerCalls, ScannerInit, ToScanner } from '../../../src/protocol/messages.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { type SpawnedActor, spawnActor } from '../../../src/runtime/handle.ts';
+import { BOOT_ID, Games } from './harness.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+let games: Games;
+let file: URL;
+beforeAll(async () => {
+  games = new Games();
+  // Beside the sources: native packages are found from there.
+  const outfile = fileURLToPath(
+    new URL(`../../../node_modules/.cache/playwarden/scanner-${games.tag}.mjs`, import.meta.url),
+  );
+  await build({
+    entryPoints: [fileURLToPath(new URL('../../../src/actors/scanner/scanner.worker.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    external: ['koffi', 'ps-list', 'pidusage'],
+    logLevel: 'silent',
+  });
+  file = pathToFileURL(outfile);
+});
+afterAll(async () => {
+  await games.close();
+  rmSync(file, { force: true });
+});
+
+function spawnScanner(cell: Int32Array, messages: FromScanner[]): SpawnedActor<ToScanner, ScannerCalls> {
+  const detection = { source: 'proc-events' as const, poll_interval_ms: 50, reconcile_seconds: 5 };
+  return spawnActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>({
+    id: 'scanner',
+    file,
+    init: { config: { games: [games.config('Player')], detection }, bootId: BOOT_ID, wakeFd: cell },
+    incarnation: 1,
+    readyTimeoutMs: 10_000,
+    onMessage: (message) => messages.push(message),
+    clock: systemClock,
+    trackUnmanagedFds: false,
+    onKill: () => wakeScanner(cell),
+  });
+}
+
+describe.skipIf(!isRoot)('the thread of the scanner', () => {
+  test('the snapshot is there before it is ready; it answers calls; asked to stop, it ends and leaves no descriptor', async () => {
+    const cell = wakeCell();
+    const messages: FromScanner[] = [];
+    const scanner = spawnScanner(cell, messages);
+    expect(await scanner.ready).toEqual({ ok: true });
+    expect(messages).toEqual([{ type: 'processes.snapshot', processes: [], source: 'proc-events' }]);
+    expect(await scanner.handle.call('stats', [])).toMatchObject({
+      ok: true,
+      value: { source: 'proc-events' },
+    });
+    const fd = Atomics.load(cell, 0);
+    expect(fstatSync(fd).isSocket()).toBe(true);
+    expect(await scanner.stop(5_000)).toEqual({ kind: 'stopped' });
+    expect(Atomics.load(cell, 0)).toBe(-1);
+  });
+
+  test('killed from outside it ends at once, since its read is woken first', async () => {
+    const cell = wakeCell();
+    const scanner = spawnScanner(cell, []);
+    await scanner.ready;
+    const fd = Atomics.load(cell, 0);
+    const exit = await scanner.kill('a test');
+    expect(exit).toEqual({ kind: 'killed', reason: 'a test' });
+    releaseScanner(cell);
+    expect(() => fstatSync(fd)).toThrow(/EBADF/);
+  });
+
+  test('an uncaught exception ends the thread too: it wakes its own read', async () => {
+    const cell = wakeCell();
+    const scanner = spawnScanner(cell, []);
+    await scanner.ready;
+    // A call whose argument is no configuration: compiling it throws, but as data; the read goes on.
+    const answer = await scanner.handle.call('configure', [{ games: null } as never]);
+    expect(answer).toMatchObject({ ok: false, failure: { kind: 'threw' } });
+    const worker = new Worker(
+      `const { workerData } = require('node:worker_threads');
+       setTimeout(() => { throw new Error('a test'); }, 500);
+       import(workerData.file);`,
+      {
+        eval: true,
+        trackUnmanagedFds: false,
+        workerData: {
+          file: file.href,
+          init: {
+            config: {
+              games: [],
+              detection: { source: 'proc-events', poll_interval_ms: 50, reconcile_seconds: 5 },
+            },
+            bootId: BOOT_ID,
+          },
+          vitals: new SharedArrayBuffer(1_024),
+          mainBeat: null,
+        },
+      },
+    );
+    const [error] = await once(worker, 'error');
+    expect(error).toMatchObject({ message: 'a test' });
+    await once(worker, 'exit');
+    await scanner.stop(5_000);
+  });
+});
