@@ -1,18 +1,23 @@
 /** How the cases make events happen, and how they bring a client to now: over the public routes only. */
 import { randomUUID } from 'node:crypto';
+import type { HttpResponse } from '../helpers/http.ts';
 import type { Frame } from '../helpers/ws-client.ts';
 import type { Target } from './target.ts';
 
 /** An agent remembers eight clients at most (H1): the whole suite makes do with these. */
 export const CLIENTS = { a: 'conformance-a', b: 'conformance-b', c: 'conformance-c' } as const;
 
-/** Sends a command and waits out the limit of 20 a second (S6). */
-export async function command(target: Target, body: object): Promise<Frame> {
+/** Posts a command and waits out the limit of 20 a second (S6). */
+export async function postCommand(target: Target, body: unknown): Promise<HttpResponse> {
   for (;;) {
     const answer = await target.http('/desktop/command', { body });
-    if (answer.status !== 429) return answer.json;
+    if (answer.status !== 429) return answer;
     await new Promise((resolve) => setTimeout(resolve, answer.json.retry_after_ms ?? 200));
   }
+}
+
+export async function command(target: Target, body: object): Promise<Frame> {
+  return (await postCommand(target, body)).json;
 }
 
 /** Makes one `notification` event; its title is unique. Returns what tells it from all others. */
