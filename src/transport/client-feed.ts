@@ -57,7 +57,7 @@ export class ClientFeed {
     const oldest = this.#log.oldest();
     if (wanted === null) return { at: oldest, gap: null };
     if (this.#log.locate(wanted) === 'known') return { at: wanted, gap: null };
-    return { at: oldest, gap: { from: wanted, to: oldest, lost: null, reason: 'epoch_unknown' } };
+    return { at: oldest, gap: { from: wanted, to: oldest, lost: null, reason: 'unknown_epoch' } };
   }
 
   /** What follows `after`, at most `limit` events. */

@@ -22,8 +22,6 @@ export interface SessionContext {
   readonly clients: ClientStore;
   readonly desk: Pick<AgentDesk, 'agentId' | 'command'>;
   readonly clock: Clock;
-  /** Commands per second over all transports (contract S6). */
-  readonly commandRate: RateWindow;
   /** Told before the welcome: the session now is this client's one socket. */
   identified(session: ClientSession): void;
   closed(session: ClientSession): void;
@@ -272,14 +270,7 @@ export class ClientSession implements SocketEvents {
   }
 
   #command(payload: unknown): void {
-    const { clock, commandRate, desk } = this.#context;
-    const now = clock.monotonic();
-    if (!commandRate.take(now)) {
-      const retryAfterMs = commandRate.retryAfterMs(now);
-      const refusal = problem('too-many-commands', 'At most 20 commands a second.', { retryAfterMs });
-      this.#answer(commandRefusedText(payload, refusal));
-      return;
-    }
+    const { desk } = this.#context;
     desk.command(payload, this.start.role).then(
       (answer) =>
         this.#answer(

@@ -18,12 +18,6 @@ export class RateWindow {
     this.#taken.push(now);
     return true;
   }
-
-  /** How long until the next take can succeed, ms. */
-  retryAfterMs(now: number): number {
-    const oldest = this.#taken.length < this.#limit ? undefined : this.#taken[0];
-    return oldest === undefined ? 0 : Math.max(1, Math.ceil(oldest + this.#windowMs - now));
-  }
 }
 
 /**

@@ -18,7 +18,7 @@ import {
 import { Hub } from './hub.ts';
 import { listenLoopback } from './listen.ts';
 import { PollAdapter } from './poll-adapter.ts';
-import { RateWindow, WrongTokens } from './rate-window.ts';
+import { WrongTokens } from './rate-window.ts';
 import { route } from './router.ts';
 import { connectedClients } from './routes/status.ts';
 import { routeTable } from './routes/table.ts';
@@ -96,18 +96,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     clock,
     cursorMoved: (clientId, from, to) => hub.cursorMoved(clientId, from, to),
   });
-  const commandRate = new RateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
   const sessions: SessionContext = {
     log,
     clients,
     desk,
     clock,
-    commandRate,
     identified: (session) => hub.identified(session),
     closed: (session) => hub.remove(session),
     failed,
   };
-  const routes = routeTable({ ...options, port: () => state.port, hub, polls, commandRate });
+  const routes = routeTable({ ...options, port: () => state.port, hub, polls });
   const app = createApp(native, {
     ...frontHandlers(options, state, hub, (request, role) => route(request, role, routes, clock)),
     open(socket, start) {

@@ -88,9 +88,8 @@ export class MemoryLog implements EventLog {
   }
 
   read(after: Position, limit: number): LogPage {
-    const from = this.#epoch(after.epoch) ? after : this.oldest();
-    const gap = this.#gapAt(from);
-    const start = gap?.to ?? from;
+    const gap = this.#gapAt(after);
+    const start = gap?.to ?? after;
     const epoch = this.#epoch(start.epoch) ?? this.#current();
     const following = epoch.entries.slice(Math.max(0, start.offset + 1 - first(epoch)));
     const entries: LogEntry[] = [];
@@ -139,11 +138,12 @@ export class MemoryLog implements EventLog {
   locate(position: Position): 'known' | 'ahead' | 'unknown' {
     const epoch = this.#epoch(position.epoch);
     if (!epoch) return 'unknown';
-    return position.offset <= epoch.lastOffset ? 'known' : 'ahead';
+    // An older epoch may have sent more than was kept.
+    return epoch === this.#current() && position.offset > epoch.lastOffset ? 'ahead' : 'known';
   }
 
   nextGap(after: Position): Gap | null {
-    let at = this.#epoch(after.epoch) ? after : this.oldest();
+    let at = after;
     for (;;) {
       const gap = this.#gapAt(at);
       if (gap) return gap;
@@ -166,7 +166,7 @@ export class MemoryLog implements EventLog {
   #gapAt(at: Position): Gap | null {
     const index = this.#index(at.epoch);
     const epoch = this.#epochs[index];
-    if (!epoch) return null;
+    if (!epoch) return { from: at, to: this.oldest(), lost: null, reason: 'unknown_epoch' };
     if (at.offset < first(epoch) - 1) {
       const to = { epoch: epoch.name, offset: first(epoch) - 1 };
       return { from: at, to, lost: to.offset - at.offset, reason: epoch.trimReason };

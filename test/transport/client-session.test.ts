@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Position } from '../../src/protocol/position.ts';
 import { ClientSession, type SessionContext, type SessionStart } from '../../src/transport/client-session.ts';
 import { Hub } from '../../src/transport/hub.ts';
-import { RateWindow } from '../../src/transport/rate-window.ts';
 import type { SendResult, Socket } from '../../src/transport/socket.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { MemoryClients, MemoryLog, numbered } from '../helpers/memory-store.ts';
@@ -69,7 +68,6 @@ beforeEach(() => {
     clients,
     desk,
     clock,
-    commandRate: new RateWindow(20, 1_000),
     identified: (session) => hub.identified(session),
     closed: (session) => hub.remove(session),
     failed: (_where, error) => failures.push(error),
@@ -374,14 +372,6 @@ describe('W4 other frames', () => {
     });
     expect(results[1]).toMatchObject({ command_id: 'c2', status: 'error', problem: { status: 403 } });
     expect(results[2]).toMatchObject({ status: 'error', problem: { status: 422 } });
-  });
-
-  test('S6 the 21st command within a second is 429', () => {
-    const { socket, session } = open();
-    for (let i = 0; i < 21; i += 1)
-      say(session, { type: 'command', payload: { command: 'x', command_id: `c${i}` } });
-    expect(desk.asked).toHaveLength(20);
-    expect(socket.of('command_result')[0]).toMatchObject({ command_id: 'c20', problem: { status: 429 } });
   });
 
   test('a command that throws in the agent is answered', async () => {

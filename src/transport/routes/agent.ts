@@ -1,13 +1,12 @@
 /** Routes that hand on to the agent's desk: commands, usage, confirmations of sessions. */
 import { confirmBody, usageQuery } from '../../protocol/http.ts';
-import { problem } from '../../protocol/problems.ts';
 import type { Route } from '../router.ts';
-import { answered, checked, ROUTE_DEADLINE_MS, type RouteContext, refused } from './context.ts';
+import { answered, checked, ROUTE_DEADLINE_MS, type RouteContext } from './context.ts';
 
 /** A close asks, waits, forces and verifies: longer than other answers, but not for ever. */
 const COMMAND_DEADLINE_MS = 120_000;
 
-export function agentRoutes({ desk, clock, commandRate }: RouteContext): Route[] {
+export function agentRoutes({ desk, clock }: RouteContext): Route[] {
   return [
     {
       path: '/desktop/usage',
@@ -24,17 +23,8 @@ export function agentRoutes({ desk, clock, commandRate }: RouteContext): Route[]
       method: 'POST',
       body: 'required',
       deadlineMs: COMMAND_DEADLINE_MS,
-      handler: async (request) => {
-        const now = clock.monotonic();
-        if (!commandRate.take(now)) {
-          const retryAfterMs = commandRate.retryAfterMs(now);
-          return refused(
-            request,
-            problem('too-many-commands', 'At most 20 commands a second.', { retryAfterMs }),
-          );
-        }
-        return answered(request, await desk.command(request.body, request.role ?? 'view'), clock);
-      },
+      handler: async (request) =>
+        answered(request, await desk.command(request.body, request.role ?? 'view'), clock),
     },
     {
       path: '/sync/confirm',

@@ -8,7 +8,6 @@ import { fieldErrors } from '../../protocol/schema-errors.ts';
 import { problemReply, type Reply, success } from '../http-message.ts';
 import type { Hub } from '../hub.ts';
 import type { PollAdapter } from '../poll-adapter.ts';
-import type { RateWindow } from '../rate-window.ts';
 import type { RouteRequest } from '../router.ts';
 
 export interface RouteContext {
@@ -20,7 +19,6 @@ export interface RouteContext {
   readonly clock: Clock;
   readonly hub: Hub;
   readonly polls: PollAdapter;
-  readonly commandRate: RateWindow;
   readonly transports: () => {
     readonly websocketEnabled: boolean;
     readonly pollingEnabled: boolean;
