@@ -72,8 +72,7 @@ export function notification(
 export function endOfSession(state: SessionState, session: OpenSession, data: SessionData): EventBody[] {
   const game = gameName(state, session.game);
   const name = profileIn(state, session.child)?.name ?? session.child;
-  const left =
-    data.remaining_minutes === null ? '' : ` ${duration(data.remaining_minutes * 60_000)} left today.`;
+  const left = leftText(data.remaining_minutes);
   const from = clockTime(state, session.startMs);
   const to = data.time_end === null ? from : clockTime(state, Date.parse(data.time_end));
   const played = `${name} played ${game} for ${duration(session.chargedMs)}, ${from} to ${to}.${left}`;
@@ -82,6 +81,11 @@ export function endOfSession(state: SessionState, session: OpenSession, data: Se
     notification(session, 'session_end', `${game} session ended`, played),
     { type: 'firebase_sync_request', data: { data_type: 'session', data } },
   ];
+}
+
+function leftText(minutesLeft: number | null): string {
+  if (minutesLeft === null) return '';
+  return minutesLeft === 0 ? ' Nothing is left for now.' : ` ${duration(minutesLeft * 60_000)} left for now.`;
 }
 
 /** T1: told at once, taken over at `adoptsMs`. */

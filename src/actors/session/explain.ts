@@ -74,6 +74,7 @@ function extra(bound: Bound): string {
   return `, ${count} extra minute${count === 1 ? '' : 's'} included`;
 }
 
+/** To the tenth; what is less than two to the hundredth. */
 function tenths(value: number): number {
-  return Math.round(value * 10) / 10;
+  return value < 2 ? Math.round(value * 100) / 100 : Math.round(value * 10) / 10;
 }

@@ -1,0 +1,284 @@
+/**
+ * A PC in virtual time: clocks that can be set, suspended and rebooted, processes that start and stop, an agent that
+ * can be away, and a ledger in memory. It runs the very behaviour of the session actor, one step at each deadline.
+ * The simulator and the tests are built on it.
+ */
+import type { CloseReport } from '../../protocol/commands.ts';
+import type {
+  CloseOrder,
+  FromSession,
+  GameProcess,
+  LedgerSnapshot,
+  SessionCommand,
+  SessionConfig,
+  SettleResult,
+  UsageRow,
+} from '../../protocol/messages.ts';
+import type { Problem } from '../../protocol/problems.ts';
+import { initialState, type SessionMessage, step } from './behavior.ts';
+import type { SessionState } from './state.ts';
+import { statusOf } from './status.ts';
+import type { Reading } from './trusted-clock.ts';
+
+/** How a process takes being closed. */
+export type Obedience = 'closes' | 'denied';
+
+export interface VirtualMachineOptions {
+  readonly config: SessionConfig;
+  /** Epoch ms at which the wall clock starts. */
+  readonly wallMs: number;
+  readonly zone: string;
+  /** Hears every output, at the trusted time it was made. */
+  readonly onOutput?: (output: FromSession, nowMs: number) => void;
+  /** From a close order to the end of the process, ms. */
+  readonly closeTakesMs?: number;
+}
+
+interface Running {
+  readonly process: GameProcess;
+  readonly child: string | null;
+  readonly obedience: Obedience;
+}
+
+interface Planned {
+  readonly atAwakeMs: number;
+  readonly run: () => void;
+}
+
+/** The awake clock does not start at 0, as it does not on a real machine. */
+const FIRST_AWAKE_MS = 1_000_000;
+
+export class VirtualMachine {
+  state: SessionState;
+  readonly outputs: FromSession[] = [];
+  readonly #options: VirtualMachineOptions;
+  #config: SessionConfig;
+  #awakeMs = FIRST_AWAKE_MS;
+  #asleepMs = 0;
+  #wallOffMs: number;
+  #zone: string;
+  #boot = 1;
+  #up = true;
+  #pids = 100;
+  #running: Running[] = [];
+  #planned: Planned[] = [];
+  readonly #usage = new Map<string, UsageRow>();
+  readonly #kept = new Map<string, unknown>();
+
+  constructor(options: VirtualMachineOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#wallOffMs = options.wallMs - FIRST_AWAKE_MS;
+    this.#zone = options.zone;
+    this.state = this.#fresh();
+    this.send({ type: 'tick' });
+    this.#snapshot();
+  }
+
+  get awakeMs(): number {
+    return this.#awakeMs;
+  }
+
+  get wallMs(): number {
+    return this.#awakeMs + this.#asleepMs + this.#wallOffMs;
+  }
+
+  /** Whether the agent runs. */
+  get up(): boolean {
+    return this.#up;
+  }
+
+  reading(): Reading {
+    return {
+      awakeMs: this.#awakeMs,
+      elapsedMs: this.#awakeMs + this.#asleepMs,
+      wallMs: this.wallMs,
+      bootId: `boot-${this.#boot}`,
+      zone: this.#zone,
+    };
+  }
+
+  /** Lets the machine run for so long, awake; the agent steps whenever something is due. */
+  advance(ms: number): void {
+    const end = this.#awakeMs + ms;
+    for (;;) {
+      const planned = this.#planned[0]?.atAwakeMs ?? Number.POSITIVE_INFINITY;
+      const due = this.#up ? this.state.wakeAwakeMs : Number.POSITIVE_INFINITY;
+      const next = Math.min(planned, due);
+      if (next > end) break;
+      this.#awakeMs = Math.max(this.#awakeMs, next);
+      if (planned <= due) this.#planned.shift()?.run();
+      else this.send({ type: 'tick' });
+    }
+    this.#awakeMs = end;
+  }
+
+  /** The machine sleeps; what is noticed of it is noticed by the next step. */
+  suspend(ms: number): void {
+    this.#asleepMs += ms;
+    this.#glance();
+  }
+
+  stepWall(ms: number): void {
+    this.#wallOffMs += ms;
+    this.#glance();
+  }
+
+  setZone(zone: string): void {
+    this.#zone = zone;
+    this.#glance();
+  }
+
+  /** Off for so long and on again: no process survives, the awake clock starts anew. */
+  reboot(offMs: number): void {
+    this.#running = [];
+    this.#planned = [];
+    this.#wallOffMs += this.#awakeMs + this.#asleepMs - FIRST_AWAKE_MS + offMs;
+    this.#awakeMs = FIRST_AWAKE_MS;
+    this.#asleepMs = 0;
+    this.#boot += 1;
+    this.#up = false;
+    this.agentUp();
+  }
+
+  /** The agent is gone at once, as by kill -9; the games run on. */
+  agentDown(): void {
+    this.#up = false;
+  }
+
+  /** The agent starts from what the ledger kept. */
+  agentUp(): void {
+    this.#up = true;
+    this.state = this.#fresh();
+    this.send({ type: 'tick' });
+    this.#snapshot();
+  }
+
+  /** A game process starts; returns its pid. `agoMs`: it ran for so long before anybody could see it. */
+  start(
+    game: string,
+    child: string | null,
+    more: { readonly agoMs?: number; readonly obedience?: Obedience; readonly pid?: number } = {},
+  ): number {
+    const pid = more.pid ?? ++this.#pids;
+    const startedAwakeMs = this.#awakeMs - (more.agoMs ?? 0);
+    const startKey = `${this.#boot}:${startedAwakeMs}`;
+    const process = {
+      pid,
+      startKey,
+      game,
+      name: game,
+      path: null,
+      command: null,
+      user: child,
+      startedAwakeMs,
+    };
+    this.#running.push({ process, child, obedience: more.obedience ?? 'closes' });
+    this.send({ type: 'process.started', process, child, found: more.agoMs !== undefined });
+    return pid;
+  }
+
+  isRunning(pid: number): boolean {
+    return this.#running.some((r) => r.process.pid === pid);
+  }
+
+  /** A game process ends, by itself or closed. */
+  stop(pid: number, by?: 'limit' | 'pause' | 'command'): void {
+    const gone = this.#running.find((r) => r.process.pid === pid);
+    if (!gone) return;
+    this.#running = this.#running.filter((r) => r !== gone);
+    this.send({
+      type: 'process.stopped',
+      identity: gone.process,
+      endedAwakeMs: this.#awakeMs,
+      ...(by && { by }),
+    });
+  }
+
+  /** The scanner was replaced: all that runs is said again. */
+  rescan(): void {
+    this.#snapshot();
+  }
+
+  configure(config: SessionConfig): void {
+    this.#config = config;
+    this.send({ type: 'configure', config });
+  }
+
+  command(command: SessionCommand): { readonly result?: unknown; readonly problem?: Problem } {
+    let answer: { result?: unknown; problem?: Problem } = {};
+    for (const effect of this.send({ type: 'command', command })) {
+      if (effect.type === 'command.refused') answer = { problem: effect.problem };
+      else if (effect.command) answer = { result: effect.command.result };
+    }
+    return answer;
+  }
+
+  settle(): SettleResult {
+    this.send({ type: 'settle' });
+    return statusOf(this.state);
+  }
+
+  /** What a fresh agent would find. */
+  ledger(): LedgerSnapshot {
+    const snapshot = { usage: [...this.#usage.values()], state: Object.fromEntries(this.#kept) };
+    return JSON.parse(JSON.stringify(snapshot)) as LedgerSnapshot;
+  }
+
+  /** Used minutes as the ledger has them; `game` '' is the child's union. */
+  usedMs(child: string, day: string, game = ''): number {
+    return this.#usage.get(`${child} ${day} ${game}`)?.usedMs ?? 0;
+  }
+
+  send(message: SessionMessage): ReturnType<typeof step>[1] {
+    if (!this.#up) return [];
+    const [next, effects] = step(this.state, message, this.reading());
+    this.state = next;
+    for (const effect of effects) if (effect.type === 'session.output') this.#commit(effect);
+    return effects;
+  }
+
+  #fresh(): SessionState {
+    return initialState({ config: this.#config, ledger: this.ledger() }, this.reading());
+  }
+
+  #snapshot(): void {
+    this.send({ type: 'processes.snapshot', processes: this.#running });
+  }
+
+  /** What the shell does every second: a moved clock is worth a step. */
+  #glance(): void {
+    this.send({ type: 'tick' });
+  }
+
+  #commit(output: FromSession): void {
+    this.outputs.push(output);
+    for (const row of output.ledger.usage) this.#usage.set(`${row.child} ${row.day} ${row.game}`, row);
+    for (const [key, value] of Object.entries(output.ledger.state)) {
+      if (value === null) this.#kept.delete(key);
+      else this.#kept.set(key, value);
+    }
+    this.#options.onOutput?.(output, this.state.nowMs);
+    for (const order of output.closes) this.#close(order);
+  }
+
+  #close(order: CloseOrder): void {
+    const takesMs = this.#options.closeTakesMs ?? 0;
+    this.#plan(takesMs, () => {
+      const reports = order.targets.map(({ pid }): CloseReport => {
+        const target = this.#running.find((r) => r.process.pid === pid);
+        const outcome = !target ? 'not_running' : target.obedience === 'denied' ? 'denied' : 'closed';
+        return { pid, name: target?.process.name ?? '', outcome, waited_ms: takesMs };
+      });
+      for (const { pid, outcome } of reports) {
+        if (outcome === 'closed') this.stop(pid, order.cause === 'pause' ? 'pause' : 'limit');
+      }
+      this.send({ type: 'close.report', ticket: order.ticket, reports });
+    });
+  }
+
+  #plan(inMs: number, run: () => void): void {
+    this.#planned.push({ atAwakeMs: this.#awakeMs + inMs, run });
+    this.#planned.sort((a, b) => a.atAwakeMs - b.atAwakeMs);
+  }
+}

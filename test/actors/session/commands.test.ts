@@ -1,0 +1,251 @@
+/** The commands that change time (contract section 7). */
+import { describe, expect, it } from 'vitest';
+import {
+  closes,
+  HOUR,
+  KID,
+  kid,
+  MINUTE,
+  machine,
+  notifications,
+  order,
+  SECOND,
+  sessions,
+  told,
+  warnings,
+} from './playing.ts';
+
+describe('extend_time', () => {
+  it('an extension during the last-minute warning: warnings re-armed, the rest right at once', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    pc.start('roblox', KID);
+    pc.advance(19.5 * MINUTE);
+    expect(warnings(pc)).toEqual([15, 5, 1]);
+    expect(order(pc, 'extend_time', { minutes: 10 }).result).toMatchObject({
+      remaining_minutes: 10.5,
+      limits: { daily_limit_minutes: 20, extra_minutes: 10 },
+    });
+    pc.advance(10 * MINUTE);
+    expect(warnings(pc)).toEqual([15, 5, 1, 5, 1]);
+  });
+
+  it('counts from max(used, limit) on: after overtime the whole extension is left', () => {
+    const pc = machine({ daily_limit_minutes: 20, auto_close: false });
+    pc.start('roblox', KID);
+    pc.advance(30 * MINUTE);
+    order(pc, 'extend_time', { minutes: 10 });
+    expect(kid(pc).remaining_minutes).toBe(10);
+  });
+
+  it('a second extension after the first ran out: adds again', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    const first = pc.start('roblox', KID);
+    pc.advance(20 * MINUTE);
+    order(pc, 'extend_time', { minutes: 5 });
+    pc.advance(5 * MINUTE + 29 * SECOND);
+    expect(pc.isRunning(first)).toBe(true);
+    pc.advance(SECOND);
+    expect(pc.isRunning(first)).toBe(false);
+    order(pc, 'extend_time', { minutes: 5 });
+    const second = pc.start('roblox', KID);
+    pc.advance(5 * MINUTE + 29 * SECOND);
+    expect(pc.isRunning(second)).toBe(true);
+    pc.advance(SECOND);
+    expect(pc.isRunning(second)).toBe(false);
+    expect(closes(pc).at(-1)?.why.sentence).toBe(
+      'Roblox was closed at 16:31: 31 of 30.5 minutes used today, 10.5 extra minutes included.',
+    );
+  });
+
+  it('in the grace time it takes the close back', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(20 * MINUTE + 20 * SECOND);
+    order(pc, 'extend_time', { minutes: 5 });
+    pc.advance(5 * MINUTE);
+    expect(pc.isRunning(pid)).toBe(true);
+    expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(2);
+  });
+
+  it('is for today only', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    order(pc, 'extend_time', { minutes: 60 });
+    expect(kid(pc).remaining_minutes).toBe(80);
+    pc.advance(9 * HOUR);
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 20, limits: { extra_minutes: 0 } });
+  });
+
+  it('lifts week, game and window end as much', () => {
+    const pc = machine({
+      daily_limit_minutes: 20,
+      weekly_limit_minutes: 20,
+      allowed: { default: ['15:00-16:20'] },
+      games: { roblox: { daily_limit_minutes: 20 } },
+    });
+    const pid = pc.start('roblox', KID);
+    pc.advance(20 * MINUTE);
+    order(pc, 'extend_time', { minutes: 30 });
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 30 });
+    pc.advance(30 * MINUTE);
+    expect(pc.isRunning(pid)).toBe(true);
+    pc.advance(MINUTE);
+    expect(pc.isRunning(pid)).toBe(false);
+  });
+
+  it('outside of the window its minutes run from now', () => {
+    const pc = machine({ allowed: { default: ['18:00-19:00'] } });
+    order(pc, 'extend_time', { minutes: 15 });
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 15, limited_by: 'window' });
+    pc.advance(15 * MINUTE);
+    expect(kid(pc).remaining_minutes).toBe(0);
+  });
+
+  it('never lifts a pause', () => {
+    const pc = machine();
+    order(pc, 'pause', {});
+    expect(order(pc, 'extend_time', { minutes: 30 }).result).toMatchObject({
+      remaining_minutes: 0,
+      limited_by: 'pause',
+    });
+  });
+
+  it('of one game: its budget, and the day only as far as the minutes need it', () => {
+    const pc = machine({ daily_limit_minutes: 60, games: { roblox: { daily_limit_minutes: 20 } } });
+    pc.start('roblox', KID);
+    pc.advance(20 * MINUTE);
+    expect(order(pc, 'extend_time', { minutes: 30, game: 'roblox' }).result).toMatchObject({
+      game: 'roblox',
+      remaining_minutes: 30,
+      limits: { extra_minutes: 0 },
+    });
+  });
+});
+
+describe('set_time_limit', () => {
+  it('holds from now on, over days and restarts, until "config"', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    expect(order(pc, 'set_time_limit', { minutes: 45 }).result).toMatchObject({
+      remaining_minutes: 45,
+      limits: { daily_limit_minutes: 45 },
+    });
+    pc.agentDown();
+    pc.agentUp();
+    expect(kid(pc).remaining_minutes).toBe(45);
+    pc.advance(24 * HOUR);
+    expect(kid(pc).remaining_minutes).toBe(45);
+    order(pc, 'set_time_limit', { minutes: 'config' });
+    expect(kid(pc).remaining_minutes).toBe(20);
+  });
+
+  it('null is no limit; below what was used it closes after the grace time', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    const pid = pc.start('roblox', KID);
+    order(pc, 'set_time_limit', { minutes: null });
+    expect(kid(pc)).toMatchObject({ remaining_minutes: null, limited_by: null });
+    pc.advance(HOUR);
+    order(pc, 'set_time_limit', { minutes: 30 });
+    expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(1);
+    pc.advance(30 * SECOND);
+    expect(pc.isRunning(pid)).toBe(false);
+  });
+
+  it('a new limit is the last word over extra time; the same limit again changes nothing', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    order(pc, 'extend_time', { minutes: 10 });
+    order(pc, 'set_time_limit', { minutes: 20 });
+    expect(kid(pc).remaining_minutes).toBe(30);
+    order(pc, 'set_time_limit', { minutes: 25 });
+    expect(kid(pc).remaining_minutes).toBe(25);
+  });
+
+  it('of one game', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    order(pc, 'set_time_limit', { minutes: 10, game: 'roblox' });
+    expect(kid(pc)).toMatchObject({
+      remaining_minutes: 10,
+      limited_by: 'game',
+      limits: { games: { roblox: { daily_limit_minutes: 10 } } },
+    });
+  });
+
+  it('an unknown child or game is refused with a reason', () => {
+    const pc = machine();
+    expect(order(pc, 'set_time_limit', { minutes: 1 }, 'nobody').problem).toMatchObject({
+      slug: 'child-unknown',
+    });
+    expect(order(pc, 'extend_time', { minutes: 1, game: 'doom' }).problem).toMatchObject({
+      slug: 'schema-mismatch',
+      errors: [{ path: 'parameters.game' }],
+    });
+  });
+});
+
+describe('pause and resume', () => {
+  it('a running game is closed after the grace time, whatever auto_close says', () => {
+    const pc = machine({ auto_close: false });
+    const pid = pc.start('roblox', KID);
+    pc.advance(MINUTE);
+    expect(order(pc, 'pause', {}).result).toMatchObject({
+      paused: true,
+      paused_until: null,
+      remaining_minutes: 0,
+      limited_by: 'pause',
+    });
+    pc.advance(29 * SECOND);
+    expect(pc.isRunning(pid)).toBe(true);
+    pc.advance(SECOND);
+    expect(pc.isRunning(pid)).toBe(false);
+    expect(closes(pc)[0]).toMatchObject({ cause: 'pause' });
+    pc.advance(MINUTE);
+    expect(sessions(pc, 'session_ended')).toMatchObject([{ end_reason: 'pause' }]);
+  });
+
+  it('a start while paused is closed on sight; resume allows play', () => {
+    const pc = machine();
+    order(pc, 'pause', {});
+    const refused = pc.start('roblox', KID);
+    pc.advance(0);
+    expect(pc.isRunning(refused)).toBe(false);
+    order(pc, 'resume', {});
+    const allowed = pc.start('roblox', KID);
+    pc.advance(HOUR);
+    expect(pc.isRunning(allowed)).toBe(true);
+  });
+
+  it('for some minutes: over restarts, and over when they are', () => {
+    const pc = machine();
+    expect(order(pc, 'pause', { minutes: 30 }).result).toMatchObject({
+      paused_until: '2026-01-15T16:30:00.000Z',
+    });
+    pc.agentDown();
+    pc.advance(10 * MINUTE);
+    pc.agentUp();
+    expect(kid(pc)).toMatchObject({ limited_by: 'pause', paused_until: '2026-01-15T16:30:00.000Z' });
+    pc.advance(20 * MINUTE);
+    expect(kid(pc)).toMatchObject({ limited_by: 'day', paused_until: null, remaining_minutes: 120 });
+  });
+
+  it('resumed in the grace time: the game stays, warnings are not repeated', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(16 * MINUTE);
+    order(pc, 'pause', {});
+    pc.advance(10 * SECOND);
+    order(pc, 'resume', {});
+    pc.advance(3 * MINUTE);
+    expect(pc.isRunning(pid)).toBe(true);
+    expect(warnings(pc)).toEqual([15, 5, 1]);
+  });
+
+  it('a command and its effects are one output', () => {
+    const pc = machine({ daily_limit_minutes: 20 });
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    order(pc, 'set_time_limit', { minutes: 5 });
+    const output = pc.outputs.at(-1);
+    expect(output?.command?.result).toMatchObject({ remaining_minutes: 0 });
+    expect(output?.events).toHaveLength(1);
+    expect(told(pc).at(-1)).toBe('notification time_limit_exceeded');
+  });
+});
