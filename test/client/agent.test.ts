@@ -70,7 +70,7 @@ describe.each(['auto', 'polling'] as const)('transport %s', (transport) => {
     const connection = await connect(`killed-${transport}`, { transport });
     const offsets: number[] = [];
     const titles: string[] = [];
-    const reading = takeUntil(connection, 'the end').then((taken) => {
+    const reading = takeUntil(connection, `the end of ${transport}`).then((taken) => {
       offsets.push(...taken.offsets);
       titles.push(...taken.titles);
     });
@@ -87,11 +87,11 @@ describe.each(['auto', 'polling'] as const)('transport %s', (transport) => {
       await agent.restart('SIGKILL');
       kills++;
     }
-    await say(connection, 'the end');
+    await say(connection, `the end of ${transport}`);
     await reading;
     expect(kills).toBe(5);
     expect(ports.size).toBeGreaterThan(1);
-    expect(titles.filter((t) => t.startsWith(transport))).toEqual(made);
+    expect(titles.filter((t) => t.startsWith(`${transport} `))).toEqual(made);
     expect(offsets).toEqual(offsets.map((_, i) => offsets[0]! + i));
   }, 60_000);
 });
