@@ -20,6 +20,8 @@ import type { Reading } from './trusted-clock.ts';
 
 /** The clocks are compared this often between two steps, ms: a step of the wall clock is told at once (contract T1). */
 const GLANCE_MS = 1_000;
+/** The longest time without a step, ms. */
+const LONGEST_SLEEP_MS = 30_000;
 /** Clocks that moved apart by this much are worth a step, ms. */
 const APART_MS = 1_000;
 
@@ -53,7 +55,7 @@ export function createSessionActor(
 
   function glance(): void {
     const reading = clocks.read();
-    const due = reading.awakeMs >= state.wakeAwakeMs;
+    const due = reading.awakeMs >= Math.min(state.wakeAwakeMs, state.reading.awakeMs + LONGEST_SLEEP_MS);
     if (due || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
     else sleep(reading);
   }

@@ -30,8 +30,8 @@ import {
   reconcile,
 } from './plays.ts';
 import { biasOf, isRunning, type SessionState } from './state.ts';
-import { lookAt, opensInMs, type Reading } from './trusted-clock.ts';
-import { beginTurn, childOf, LONGEST_SLEEP_MS, type Turn, wakeAt, wakeAtTime } from './turn.ts';
+import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
+import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime } from './turn.ts';
 import { warn } from './warnings.ts';
 
 export type SessionMessage =
@@ -86,7 +86,7 @@ function advance(turn: Turn, reading: Reading): void {
   const before = state.reading;
   const sameBoot = before.bootId === reading.bootId && reading.awakeMs >= before.awakeMs;
   if (!sameBoot) forgetBoot(turn);
-  const look = lookAt(state.clock, reading, state.config.day);
+  const look = lookAt(state.clock, state.nowMs, reading, state.config.day);
   const day = state.clock.day;
   if (look.opened && sameBoot && !state.awaitingSnapshot) {
     const opening = day.endMs - biasOf(state);
@@ -94,8 +94,8 @@ function advance(turn: Turn, reading: Reading): void {
   }
   state.clock = look.clock;
   state.reading = reading;
-  state.nowMs = look.clock.lastMs;
-  state.wakeAwakeMs = reading.awakeMs + LONGEST_SLEEP_MS;
+  state.nowMs = trustedMs(look.clock, reading);
+  state.wakeAwakeMs = Number.POSITIVE_INFINITY;
   if (sameBoot) noteSuspend(turn, reading.elapsedMs - before.elapsedMs - (reading.awakeMs - before.awakeMs));
   if (look.opened) openDay(turn, day.day);
   const adoptsMs = state.nowMs + opensInMs(state.clock, reading);
@@ -191,7 +191,7 @@ function configure(turn: Turn, config: SessionConfig): void {
   state.config = config;
   for (const id of Object.keys(config.profiles)) childOf(turn, id);
   const before = state.clock.day.day;
-  const look = lookAt(state.clock, state.reading, config.day);
+  const look = lookAt(state.clock, state.nowMs, state.reading, config.day);
   state.clock = look.clock;
   if (look.opened) openDay(turn, before);
   for (const child of state.children.values()) child.restOfWeekMs = restOfWeek(state, child);

@@ -39,25 +39,25 @@ const MAX_CALENDARS = 8;
 
 export class Calendar {
   readonly zone: string;
-  readonly #startsAt: string;
+  readonly startsAt: string;
   #day: DaySpan = { day: '', startMs: 0, endMs: 0 };
   #week: { readonly of: string; readonly days: readonly string[] } = { of: '', days: [] };
   readonly #windows = new WeakMap<Windows, WindowMemo>();
 
   constructor(zone: string, startsAt: string) {
     this.zone = zone;
-    this.#startsAt = startsAt;
+    this.startsAt = startsAt;
   }
 
   /** The day that holds this moment. */
   dayAt(ms: number): DaySpan {
     if (ms >= this.#day.startMs && ms < this.#day.endMs) return this.#day;
     let date = this.#local(ms).toPlainDate();
-    if (this.#at(date, this.#startsAt) > ms) date = date.subtract({ days: 1 });
+    if (this.#at(date, this.startsAt) > ms) date = date.subtract({ days: 1 });
     this.#day = {
       day: date.toString(),
-      startMs: this.#at(date, this.#startsAt),
-      endMs: this.#at(date.add({ days: 1 }), this.#startsAt),
+      startMs: this.#at(date, this.startsAt),
+      endMs: this.#at(date.add({ days: 1 }), this.startsAt),
     };
     return this.#day;
   }
@@ -173,14 +173,14 @@ export class Calendar {
 }
 
 const calendars = new Map<string, Calendar>();
+let latest = new Calendar('UTC', '00:00');
 
 /** The calendar of a zone and a day start (`04:00`); the same object while it is in use, so that its memos hold. */
 export function calendarOf(zone: string, startsAt: string): Calendar {
+  if (latest.zone === zone && latest.startsAt === startsAt) return latest;
   const key = `${zone} ${startsAt}`;
-  const known = calendars.get(key);
-  if (known) return known;
+  latest = calendars.get(key) ?? new Calendar(zone, startsAt);
   if (calendars.size >= MAX_CALENDARS) calendars.clear();
-  const made = new Calendar(zone, startsAt);
-  calendars.set(key, made);
-  return made;
+  calendars.set(key, latest);
+  return latest;
 }

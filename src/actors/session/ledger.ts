@@ -41,6 +41,8 @@ const BIAS_NOISE_MS = 50;
 interface SavedClock {
   readonly clock: TrustedClock;
   readonly reading: Reading;
+  /** Trusted time of the reading. */
+  readonly nowMs: number;
 }
 
 /** The state of a fresh actor: what the ledger knows. Its first step brings it up to now. */
@@ -51,7 +53,7 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     config,
     clock,
     reading: saved?.reading ?? reading,
-    nowMs: clock.lastMs,
+    nowMs: saved?.nowMs ?? reading.wallMs,
     children: new Map(),
     sessions: restoreSessions(ledger),
     awaitingSnapshot: false,
@@ -80,8 +82,8 @@ export function output(turn: Turn, force: boolean): FromSession | null {
 
 /** Asks to be woken for the next write. */
 export function wakeForWrite(turn: Turn): void {
-  const { state } = turn;
-  if (state.unwritten.size > 0) wakeAt(turn, state.writtenAwakeMs + WRITE_EVERY_MS);
+  const { unwritten, writtenAwakeMs } = turn.state;
+  wakeAt(turn, writtenAwakeMs + (unwritten.size > 0 ? WRITE_EVERY_MS : WRITE_CLOCK_EVERY_MS));
 }
 
 function isDue(turn: Turn, force: boolean): boolean {
@@ -93,8 +95,8 @@ function isDue(turn: Turn, force: boolean): boolean {
 
 function patch(turn: Turn): LedgerPatch {
   const { state } = turn;
-  const { clock, reading } = state;
-  const records: Record<string, unknown> = { clock: { clock, reading } satisfies SavedClock };
+  const { clock, reading, nowMs } = state;
+  const records: Record<string, unknown> = { clock: { clock, reading, nowMs } satisfies SavedClock };
   const usage: UsageRow[] = [];
   const touched = new Set<string>();
   for (const key of state.unwritten) {

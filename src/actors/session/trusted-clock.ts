@@ -49,8 +49,6 @@ export interface TrustedClock {
   readonly openedElapsedMs: number | null;
   /** Trusted time is never put before this. */
   readonly floorMs: number;
-  /** Trusted time at the last look: what a boot must not fall behind. */
-  readonly lastMs: number;
 }
 
 export type ClockChange =
@@ -88,7 +86,6 @@ export function firstClock(reading: Reading, rules: ClockRules): TrustedClock {
     day,
     openedElapsedMs: null,
     floorMs: day.startMs,
-    lastMs: reading.wallMs,
   };
 }
 
@@ -102,17 +99,20 @@ export function trustedMs(clock: TrustedClock, reading: Reading): number {
   return clock.baseMs + (reading.elapsedMs - clock.elapsedMs) + clock.adoptedMs;
 }
 
-/** Compares all clocks of a moment with what is known, and says what has changed. */
-export function lookAt(known: TrustedClock, reading: Reading, rules: ClockRules): Look {
+/**
+ * Compares all clocks of a moment with what is known, and says what has changed. `lastMs`: trusted time when last
+ * looked, which a boot must not fall behind.
+ */
+export function lookAt(known: TrustedClock, lastMs: number, reading: Reading, rules: ClockRules): Look {
   const sameBoot = known.bootId === reading.bootId && reading.elapsedMs >= known.elapsedMs;
   const changes: ClockChange[] = [];
-  let clock = sameBoot ? known : afterBoot(known, reading);
+  let clock = sameBoot ? known : afterBoot(known, lastMs, reading);
   clock = underRules(clock, reading, rules);
   clock = followWall(clock, reading, changes);
   clock = noticeZone(clock, reading, changes);
   clock = openDay(clock, reading);
   return {
-    clock: { ...clock, lastMs: trustedMs(clock, reading) },
+    clock,
     changes,
     opened: clock.day !== known.day,
   };
@@ -127,8 +127,8 @@ export function opensInMs(clock: TrustedClock, reading: Reading): number {
 }
 
 /** Nothing is known of the time while the machine was off but that it did not run backwards. */
-function afterBoot(clock: TrustedClock, reading: Reading): TrustedClock {
-  const baseMs = Math.max(reading.wallMs, clock.lastMs);
+function afterBoot(clock: TrustedClock, lastMs: number, reading: Reading): TrustedClock {
+  const baseMs = Math.max(reading.wallMs, lastMs);
   const behindMs = reading.wallMs - baseMs;
   return {
     ...clock,

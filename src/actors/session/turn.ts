@@ -6,9 +6,7 @@ import type { EventBody, SessionData } from '../../protocol/events.ts';
 import type { CloseOrder } from '../../protocol/messages.ts';
 import type { Problem } from '../../protocol/problems.ts';
 import { type ChildState, newChild, type SessionState } from './state.ts';
-
-/** The longest sleep of an actor with nothing to wait for, ms: clocks are compared at least this often. */
-export const LONGEST_SLEEP_MS = 30_000;
+import { copyState } from './state-copy.ts';
 
 export interface Turn {
   readonly state: SessionState;
@@ -23,12 +21,8 @@ export interface Turn {
 }
 
 export function beginTurn(state: SessionState): Turn {
-  const children = new Map<string, ChildState>();
-  for (const [id, child] of state.children) children.set(id, { ...child, record: { ...child.record } });
-  const sessions = new Map<string, SessionState['sessions'] extends Map<string, infer S> ? S : never>();
-  for (const [key, session] of state.sessions) sessions.set(key, { ...session });
   return {
-    state: { ...state, children, sessions, unwritten: new Set(state.unwritten) },
+    state: copyState(state),
     events: [],
     closes: [],
     ended: [],

@@ -32,6 +32,7 @@ export interface VirtualMachineOptions {
   readonly onOutput?: (output: FromSession, nowMs: number) => void;
   /** From a close order to the end of the process, ms. */
   readonly closeTakesMs?: number;
+  readonly forget?: boolean;
 }
 
 interface Running {
@@ -50,6 +51,7 @@ const FIRST_AWAKE_MS = 1_000_000;
 
 export class VirtualMachine {
   state: SessionState;
+  /** All that was put out, unless `forget` is set: a year of it is a lot. */
   readonly outputs: FromSession[] = [];
   readonly #options: VirtualMachineOptions;
   #config: SessionConfig;
@@ -252,7 +254,7 @@ export class VirtualMachine {
   }
 
   #commit(output: FromSession): void {
-    this.outputs.push(output);
+    if (!this.#options.forget) this.outputs.push(output);
     for (const row of output.ledger.usage) this.#usage.set(`${row.child} ${row.day} ${row.game}`, row);
     for (const [key, value] of Object.entries(output.ledger.state)) {
       if (value === null) this.#kept.delete(key);

@@ -42,8 +42,9 @@ class Tower {
   }
 
   set(change: Partial<Reading>): this {
+    const lastMs = trustedMs(this.clock, this.reading);
     this.reading = { ...this.reading, ...change };
-    const look = lookAt(this.clock, this.reading, this.#rules);
+    const look = lookAt(this.clock, lastMs, this.reading, this.#rules);
     this.clock = look.clock;
     for (const c of look.changes)
       this.told.push(c.kind === 'zone' ? `zone ${c.to}` : `step ${c.stepMs / MINUTE}`);
@@ -163,7 +164,10 @@ describe('the trusted clock (T1)', () => {
 
   it('T2: another day start in the configuration holds at once', () => {
     const tower = new Tower('2026-01-15T03:00');
-    const { clock } = lookAt(tower.clock, tower.reading, { ...RULES, starts_at: '04:00' });
+    const { clock } = lookAt(tower.clock, tower.reading.wallMs, tower.reading, {
+      ...RULES,
+      starts_at: '04:00',
+    });
     expect(clock.day.day).toBe('2026-01-14');
   });
 });
