@@ -267,6 +267,7 @@ describe('C4: stopping and reloading', () => {
       expect(await agent.exited).toEqual({ code: 0, signal: null });
       expect(performance.now() - asked).toBeLessThan(5_000);
       expect((await client.closed).code).toBe(4005);
+      expect((await waiting).json).toMatchObject({ status: 'success' });
       expect(existsSync(join(agent.dataDir, 'agent.json'))).toBe(false);
     },
   );
