@@ -131,6 +131,11 @@ export function isDiskError(error: unknown): boolean {
   return DISK_CODES.includes(resultCode(error) ?? -1);
 }
 
+/** The disk or the system said no, to SQLite or to a file operation of our own; anything else is a mistake of ours. */
+export function isRefused(error: unknown): boolean {
+  return isDiskError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
+}
+
 /** The file is not what SQLite wrote. */
 export function isDamageError(error: unknown): boolean {
   return DAMAGE_CODES.includes(resultCode(error) ?? -1);

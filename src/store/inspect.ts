@@ -106,17 +106,17 @@ export function readGeneration(db: Connection): number {
 
 const PAGE_ROWS = 1_000;
 
-/** Every row of a table in the order of its rowid, from one on, in pages. */
+/** Every row of a table in the order of its rowid, from one on, in pages; ends where the order is broken. */
 export function* rowsOf(db: Connection, table: Table, after = 0): Generator<Row[]> {
   const select = db.prepare<Row>(
     `SELECT rowid AS at, * FROM ${table.name} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE_ROWS}`,
   );
   for (let at = after; ; ) {
     const rows = select.all([at]);
-    const last = rows.at(-1);
-    if (!last) return;
+    const last = Number(rows.at(-1)?.at ?? at);
+    if (last <= at) return;
     yield rows;
-    at = Number(last.at);
+    at = last;
   }
 }
 

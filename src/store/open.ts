@@ -1,7 +1,7 @@
 /** The door of the store: opens it, or says in one sentence why it cannot be opened. */
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
-import { isDiskError } from './connection.ts';
+import { isRefused } from './connection.ts';
 import { type StorePaths, storePaths } from './files.ts';
 import { prepare } from './prepare.ts';
 import { giveUpReserve } from './reserve.ts';
@@ -38,11 +38,6 @@ export function openStore(options: StoreOptions): Store {
 function open(paths: StorePaths, options: StoreOptions): Store {
   const { clock, bootId, reserveBytes = RESERVE_BYTES } = options;
   return new SqliteStore(prepare(paths, clock, bootId), { paths, clock, bootId, reserveBytes });
-}
-
-/** The system or the disk said no; anything else is a mistake of ours. */
-function isRefused(error: unknown): boolean {
-  return isDiskError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
 function asUserError(error: unknown, paths: StorePaths): unknown {

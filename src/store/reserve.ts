@@ -3,8 +3,9 @@
  * reserve file for file systems where writing in place takes new blocks. The first two let the store go on as before;
  * the file is given up when they are not enough and made again when the disk has room.
  */
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
-import { type Connection, isDiskError, PAGE_BYTES } from './connection.ts';
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Connection, isRefused, PAGE_BYTES } from './connection.ts';
 
 /** While the disk is full, less than this and the main file would have to grow: a few dozen events. */
 const LEAST_FREE_PAGES = 32;
@@ -57,18 +58,48 @@ export class Reserve {
 
   /** Makes all three as large as they should be; false when the disk has no room for that. */
   grow(): boolean {
-    const { db, bytes } = this.#options;
+    const { bytes } = this.#options;
+    if (!this.#diskHas(3 * bytes)) return false;
     try {
       this.#writeFile();
-      db.exec(`BEGIN IMMEDIATE; INSERT INTO reserve VALUES (zeroblob(${bytes})); COMMIT`);
-      db.exec('DELETE FROM reserve');
+      this.#freeUp(bytes);
       this.#tight = false;
       return true;
     } catch (error) {
-      if (db.inTransaction) db.exec('ROLLBACK');
       this.release();
-      if (!isDiskError(error) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+      if (!isRefused(error)) throw error;
       return false;
+    }
+  }
+
+  /** A few free pages where the disk has too little room for the whole reserve; false: not even these. */
+  growLittle(): boolean {
+    const bytes = 2 * LEAST_FREE_PAGES * PAGE_BYTES;
+    // Without looking first they would be promised in the log and not be there in the main file.
+    if (!this.#diskHas(4 * bytes)) return false;
+    try {
+      this.#freeUp(bytes);
+      return true;
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return false;
+    }
+  }
+
+  #diskHas(bytes: number): boolean {
+    const { bavail, bsize } = statfsSync(dirname(this.#options.filePath));
+    return bavail * bsize > bytes;
+  }
+
+  /** A row as long as that, written and deleted: its pages are free then, and the log is as long. */
+  #freeUp(bytes: number): void {
+    const { db } = this.#options;
+    try {
+      db.exec(`BEGIN IMMEDIATE; INSERT INTO reserve VALUES (zeroblob(${bytes})); COMMIT`);
+      db.exec('DELETE FROM reserve');
+    } catch (error) {
+      if (db.inTransaction) db.exec('ROLLBACK');
+      throw error;
     }
   }
 

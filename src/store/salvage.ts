@@ -110,10 +110,11 @@ function* readAround(db: Connection, table: Table): Generator<Row> {
   while (after < END) {
     const rows = read(after, END, CHUNK) ?? read(after, END, 1);
     if (rows) {
-      const last = rows.at(-1);
-      if (!last) return;
+      // In a damaged tree rowids may fall: such rows would be read for ever.
+      const last = Number(rows.at(-1)?.at ?? after);
+      if (last <= after) return;
       yield* rows;
-      after = Number(last.at);
+      after = last;
       continue;
     }
     const next = nextReadable(after, read);

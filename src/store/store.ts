@@ -82,8 +82,13 @@ export class SqliteStore implements Store {
         this.#checkpointer.wrote(writes);
       },
       appended: () => this.#appended(),
+      regrow: () => this.#reserve.grow(),
       hasRoom: () => this.#reserve.hasRoom(),
-      makeRoom: [() => this.#useReserve(), () => this.#dropAcknowledged() > 0],
+      makeRoom: [
+        () => this.#useReserve(),
+        () => this.#dropAcknowledged() > 0,
+        () => this.#reserve.growLittle(),
+      ],
       recovered: (lost) => this.#recovered(lost),
     });
     this.log.attach(this.#writer);

@@ -24,6 +24,8 @@ export interface WriterHooks {
   readonly appended: () => void;
   /** Steps that make room on a full disk, from the cheapest on; false: nothing came of it. */
   readonly makeRoom: readonly (() => boolean)[];
+  /** The disk may have room again: makes up what was used of the reserve; false: it has none. */
+  readonly regrow: () => boolean;
   /** Whether the room kept for a full disk lasts for another transaction; true while the disk is not full. */
   readonly hasRoom: () => boolean;
   /** The disk works again and all that waited is written; `lost` events are not. */
@@ -34,7 +36,7 @@ type Operation<E> = KeyedWrite | { readonly event: E };
 
 const RETRY_MS = 1_000;
 /** Waiting events are written in portions: a disk with little room takes some of them. */
-const PORTION = 500;
+const PORTION = 100;
 
 export class Writer<E, R> {
   readonly #db: Connection;
@@ -117,13 +119,12 @@ export class Writer<E, R> {
   retry(): void {
     if (this.#blocked === null) return;
     this.#stopRetry();
-    for (const step of this.#hooks.makeRoom) {
-      if (this.#hooks.hasRoom() && this.#drain()) {
+    for (const step of [this.#hooks.regrow, ...this.#hooks.makeRoom]) {
+      if (step() && this.#drain()) {
         this.#blocked = null;
         this.#hooks.recovered(this.#backlog.takeLost());
         return;
       }
-      step();
     }
     this.#block(this.#blocked);
   }
@@ -214,15 +215,14 @@ export class Writer<E, R> {
     const all = () => {
       for (const write of writes) this.#perform(write);
     };
-    if (!this.#transaction(all).done) return false;
+    if (!this.#hooks.hasRoom() || !this.#transaction(all).done) return false;
     this.#backlog.dropWrites();
     while (this.#backlog.events.length > 0) {
       const portion = this.#backlog.events.slice(0, PORTION);
       const some = () => {
         for (const event of portion) this.#perform({ event });
       };
-      const { done } = this.#transaction(some);
-      if (!done) return false;
+      if (!this.#hooks.hasRoom() || !this.#transaction(some).done) return false;
       this.#backlog.dropEvents(portion.length);
     }
     return true;

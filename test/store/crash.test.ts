@@ -1,0 +1,83 @@
+import { cpSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { corruptFiles, many, runner, stores, tempDirs } from './helpers.ts';
+
+const dir = tempDirs();
+const open = stores();
+const run = runner();
+
+describe('the end of a run', () => {
+  it('D4 E5: kill -9 at any moment loses no appended event and never changes the epoch', async () => {
+    const at = dir();
+    const rounds = 8;
+    let appended = 0;
+    let epoch: string | null = null;
+    for (let round = 0; round < rounds; round++) {
+      const { start, appended: told, child, ended } = await run({ dir: at, end: 'stay' });
+      epoch ??= start.epoch;
+      expect(start.epoch).toBe(epoch);
+      expect(start.findings).toEqual([]);
+      // An event may be appended whose offset the child had no time to tell.
+      expect(start.events.length).toBeGreaterThanOrEqual(appended);
+      expect(start.events.map((e) => e.offset)).toEqual(start.events.map((_, i) => i + 1));
+      await pause(20 + Math.random() * 120);
+      child.kill('SIGKILL');
+      await ended;
+      appended = Math.max(start.events.length, told.at(-1) ?? 0);
+    }
+    expect(appended).toBeGreaterThan(rounds);
+    expect(corruptFiles(at)).toEqual([]);
+  }, 60_000);
+
+  it('E5 D5: no clean stop and another boot: a new epoch, and a gap of unknown size between', async () => {
+    const at = dir();
+    const first = await run({ dir: at, append: 20, end: 'kill' });
+    const second = await run({ dir: at, bootId: 'boot-2', append: 1, end: 'kill' });
+    expect(second.start.epoch).not.toBe(first.start.epoch);
+    expect(second.start.findings).toEqual([]);
+    expect(second.start.events).toHaveLength(20);
+    expect(second.start.gaps).toEqual([
+      {
+        from: { epoch: first.start.epoch, offset: 20 },
+        to: { epoch: second.start.epoch, offset: 0 },
+        lost: null,
+        reason: 'unclean_boot',
+      },
+    ]);
+    expect(second.appended).toEqual([1]);
+  });
+
+  it('E5: a clean stop keeps the epoch over a boot', async () => {
+    const at = dir();
+    const first = await run({ dir: at, append: 20, end: 'clean' });
+    const second = await run({ dir: at, bootId: 'boot-2', end: 'clean' });
+    expect(second.start.epoch).toBe(first.start.epoch);
+    expect(second.start).toMatchObject({ findings: [], gaps: [] });
+  });
+
+  it('E2: after a crash everything kept may have been sent before; after a clean stop only what was', async () => {
+    const at = dir();
+    const store = open(at);
+    store.log.append(many(5));
+    const { epoch } = store.log.ends();
+    store.clients.open('a');
+    store.clients.acknowledge('a', { epoch, offset: 2 });
+    await store.durable();
+    const copy = dir();
+    cpSync(at, copy, { recursive: true });
+    expect(open(copy).clients.get('a')).toMatchObject({ cursor: { offset: 2 }, sent: { offset: 5 } });
+    await store.close();
+    expect(open(at).clients.get('a')).toMatchObject({ cursor: { offset: 2 }, sent: { offset: 2 } });
+  });
+
+  it('C6: every file of the store is for its owner only', async () => {
+    const at = dir();
+    await run({ dir: at, append: 20, end: 'kill' });
+    for (const file of readdirSync(at)) {
+      expect([file, (statSync(join(at, file)).mode & 0o777).toString(8)]).toEqual([file, '600']);
+    }
+    expect(readdirSync(at)).toContain('playwarden.db');
+  });
+});
