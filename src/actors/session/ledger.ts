@@ -82,8 +82,9 @@ export function output(turn: Turn, force: boolean): FromSession | null {
 
 /** Asks to be woken for the next write. */
 export function wakeForWrite(turn: Turn): void {
-  const { unwritten, writtenAwakeMs } = turn.state;
-  wakeAt(turn, writtenAwakeMs + (unwritten.size > 0 ? WRITE_EVERY_MS : WRITE_CLOCK_EVERY_MS));
+  const { unwritten, writtenAwakeMs, sessions } = turn.state;
+  const playing = unwritten.size > 0 || [...sessions.values()].some(isRunning);
+  wakeAt(turn, writtenAwakeMs + (playing ? WRITE_EVERY_MS : WRITE_CLOCK_EVERY_MS));
 }
 
 function isDue(turn: Turn, force: boolean): boolean {

@@ -142,6 +142,31 @@ describe('one session', () => {
   });
 });
 
+describe('a stop that is heard of late', () => {
+  it('T1: what was charged stays charged: the session ends at the last moment that was', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    pc.settle();
+    const [member] = pc.state.sessions.values().next().value?.members ?? [];
+    pc.send({ type: 'process.stopped', identity: member!, endedAwakeMs: pc.awakeMs - 5 * SECOND });
+    pc.advance(MINUTE);
+    expect(sessions(pc, 'session_ended')).toMatchObject([
+      { duration_minutes: 10, time_end: '2026-01-15T16:10:00.000Z', used_minutes_today: 10 },
+    ]);
+  });
+
+  it('what was not charged yet is charged to the moment it went, and no further', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE + 9 * SECOND);
+    const [member] = pc.state.sessions.values().next().value?.members ?? [];
+    pc.send({ type: 'process.stopped', identity: member!, endedAwakeMs: pc.awakeMs - 5 * SECOND });
+    pc.advance(MINUTE);
+    expect(sessions(pc, 'session_ended')).toMatchObject([{ duration_seconds: 604 }]);
+  });
+});
+
 describe('several games and children', () => {
   it("two games of one child at once: the child's minutes are the union, each game's its own", () => {
     const pc = machine();

@@ -1,0 +1,193 @@
+/** The shell around the behaviour: real deadlines on a fake clock, what crosses the thread, what settles. */
+import { describe, expect, it } from 'vitest';
+import { createSessionActor } from '../../../src/actors/session/actor.ts';
+import type { Clocks } from '../../../src/actors/session/clocks.ts';
+import type { EventBody } from '../../../src/protocol/events.ts';
+import type { FromSession, GameProcess, LedgerSnapshot } from '../../../src/protocol/messages.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+import { config, HOUR, KID, MINUTE, machine, profile, SECOND, short } from './playing.ts';
+
+/** A thread without the thread: the shell over a fake clock, its posts in a list. */
+class Bench {
+  readonly clock = new FakeClock();
+  readonly posted: FromSession[] = [];
+  readonly due: number[] = [];
+  /** What the machine slept, ms; process.hrtime stands still in it when `still`. */
+  #asleepMs = 0;
+  #fellAsleepAt: number | null = null;
+  zone = 'UTC';
+  readonly #still: boolean;
+  readonly actor;
+
+  constructor(
+    kid: Parameters<typeof config>[0] = {},
+    still = true,
+    ledger: LedgerSnapshot = { usage: [], state: {} },
+  ) {
+    this.#still = still;
+    const host = {
+      init: { config: config(kid), ledger },
+      post: (message: FromSession) => void this.posted.push(structuredClone(message)),
+      worked: (nextInMs?: number) => void this.due.push(nextInMs ?? 0),
+    };
+    this.actor = createSessionActor(host, this.#clocks(), (ms, fn) => this.clock.after(ms, fn));
+  }
+
+  #clocks(): Clocks {
+    const sleptInShared = () => (this.#still ? 0 : this.asleepMs);
+    return {
+      read: () => {
+        const awakeMs = this.clock.monotonic() - sleptInShared();
+        const elapsedMs = awakeMs + this.asleepMs;
+        return { awakeMs, elapsedMs, wallMs: this.clock.wall(), bootId: 'a', zone: this.zone };
+      },
+      toAwake: (sharedMs) => sharedMs - sleptInShared(),
+    };
+  }
+
+  get asleepMs(): number {
+    return this.#asleepMs + (this.#fellAsleepAt === null ? 0 : this.clock.monotonic() - this.#fellAsleepAt);
+  }
+
+  /** The machine sleeps while process.hrtime runs on. */
+  sleep(ms: number): void {
+    this.#fellAsleepAt = this.clock.monotonic();
+    this.clock.advance(ms);
+    this.#asleepMs = this.asleepMs;
+    this.#fellAsleepAt = null;
+  }
+
+  start(game = 'roblox', pid = 1): void {
+    this.actor.receive({
+      type: 'process.started',
+      process: this.process(game, pid),
+      child: KID,
+      found: false,
+    });
+  }
+
+  process(game: string, pid: number): GameProcess {
+    const startedAwakeMs = this.clock.monotonic();
+    return { pid, startKey: 's', game, name: game, path: null, command: null, user: KID, startedAwakeMs };
+  }
+
+  stop(pid = 1): void {
+    const identity = { pid, startKey: 's' };
+    this.actor.receive({ type: 'process.stopped', identity, endedAwakeMs: this.clock.monotonic() });
+  }
+
+  get events(): EventBody[] {
+    return this.posted.flatMap((o) => [...o.events]);
+  }
+}
+
+describe('the shell of the session actor', () => {
+  it('posts a first output with the bias when it starts', () => {
+    const bench = new Bench();
+    expect(bench.posted).toHaveLength(1);
+    expect(bench.posted[0]?.trustedBiasMs).toBe(bench.clock.wall() - bench.clock.monotonic());
+  });
+
+  it('a day in virtual time and the same day through the shell with a fake clock give the same events', () => {
+    const kid = { daily_limit_minutes: 60, allowed: { default: ['07:00-20:00'] } };
+    const bench = new Bench(kid);
+    const pc = machine(kid);
+    for (const minutes of [13, 21, 7, 16, 40, 3]) {
+      bench.start();
+      const pid = pc.start('roblox', KID);
+      bench.clock.advance(minutes * MINUTE);
+      pc.advance(minutes * MINUTE);
+      bench.stop();
+      pc.stop(pid);
+      bench.clock.advance(HOUR);
+      pc.advance(HOUR);
+    }
+    const virtual = pc.outputs.flatMap((o) => o.events.map(short));
+    // The virtual machine obeys close orders; here nobody does, so what follows an order is left out.
+    const upToZero = (list: string[]) => list.slice(0, list.indexOf('notification time_limit_exceeded') + 1);
+    expect(upToZero(bench.events.map(short))).toEqual(upToZero(virtual));
+    expect(upToZero(virtual).length).toBeGreaterThan(15);
+  });
+
+  it('warns and closes at the very ms, between the glances', () => {
+    const bench = new Bench({ daily_limit_minutes: 0.05, warn_minutes: [0.02], grace_seconds: 0.7 });
+    bench.start();
+    bench.clock.advance(1_799);
+    expect(bench.events.map(short)).toEqual(['session_started']);
+    bench.clock.advance(2);
+    expect(bench.events.map(short)).toContain('time_limit_warning 0.02');
+    bench.clock.advance(1_898);
+    expect(bench.posted.flatMap((o) => o.closes)).toEqual([]);
+    bench.clock.advance(4);
+    expect(bench.posted.flatMap((o) => o.closes)).toMatchObject([{ targets: [{ pid: 1, startKey: 's' }] }]);
+  });
+
+  it('T1: a change of zone is told within a second, while nobody plays too', () => {
+    const bench = new Bench();
+    bench.clock.advance(10 * SECOND);
+    bench.zone = 'Asia/Tokyo';
+    bench.clock.advance(SECOND);
+    expect(bench.events.map(short)).toEqual(['clock_changed']);
+  });
+
+  it('says when its next work is due, and is never late on a healthy machine', () => {
+    const bench = new Bench();
+    bench.clock.advance(MINUTE);
+    expect(Math.max(...bench.due)).toBeLessThanOrEqual(SECOND);
+    expect(bench.due.length).toBeGreaterThanOrEqual(60);
+  });
+
+  it('T3: suspend is not charged where process.hrtime runs on through it', () => {
+    const bench = new Bench({}, false);
+    bench.start();
+    bench.clock.advance(10 * MINUTE);
+    bench.sleep(8 * HOUR);
+    bench.clock.advance(5 * MINUTE);
+    bench.stop();
+    bench.clock.advance(MINUTE);
+    const ended = bench.events.find((e) => e.type === 'session_event' && e.event_type === 'session_ended');
+    expect(ended).toMatchObject({
+      data: { session_data: { duration_minutes: 15, time_end: '2026-01-16T00:15:00.000Z' } },
+    });
+    // Main adds the bias to process.hrtime.
+    expect(bench.posted.at(-1)?.trustedBiasMs).toBe(bench.clock.wall() - bench.clock.monotonic());
+  });
+
+  it('a command is posted before it is answered; a refusal posts nothing', () => {
+    const bench = new Bench();
+    const posted = bench.posted.length;
+    const parameters = { minutes: 30 };
+    const pause = { command: 'pause', command_id: 'c1', child_profile: KID, parameters } as const;
+    expect(bench.actor.calls.command(pause)).toMatchObject({ ok: true, result: { paused: true } });
+    expect(bench.posted.slice(posted)).toMatchObject([{ command: { commandId: 'c1' } }]);
+    expect(bench.actor.calls.command({ ...pause, child_profile: 'nobody' })).toMatchObject({
+      ok: false,
+      problem: { slug: 'child-unknown' },
+    });
+    expect(bench.posted).toHaveLength(posted + 1);
+  });
+
+  it('settle charges up to now, posts it, and says how things stand', () => {
+    const bench = new Bench();
+    bench.start();
+    bench.clock.advance(MINUTE + 500);
+    expect(bench.actor.calls.settle()).toMatchObject({
+      today: '2026-01-15',
+      lastTickAwakeMs: bench.clock.monotonic(),
+      children: { [KID]: { playing: true, used_minutes_today: 1.008 } },
+    });
+    expect(bench.posted.at(-1)?.ledger.usage.find((row) => row.game === '')?.usedMs).toBe(MINUTE + 500);
+  });
+
+  it('configure takes a new child in', () => {
+    const bench = new Bench();
+    bench.actor.calls.configure({ ...config(), profiles: { anna: profile({ daily_limit_minutes: 7 }) } });
+    expect(bench.actor.calls.settle().children).toMatchObject({ anna: { remaining_minutes: 7 } });
+  });
+
+  it('stop leaves no timer behind', async () => {
+    const bench = new Bench();
+    await bench.actor.stop();
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+});
