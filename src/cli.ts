@@ -3,24 +3,18 @@
  * The command line (contract section 1): which commands there are and how their failures end. What a command
  * does stands in src/cli/, each loaded only when it is asked for.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS } from './app/logger.ts';
 import { VERSION } from './app/version.ts';
-import type { CommandOptions } from './cli/command.ts';
+import { configFile, dataDir, day, port, type Settle } from './cli/options.ts';
+import { parentCommands } from './cli/parent-commands.ts';
 import { EXIT, type ExitCode, UserError } from './protocol/exit-codes.ts';
 
 /** The exit code of the command that ran. */
 let outcome: ExitCode = EXIT.ok;
-
-function port(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number > 65_535)
-    throw new InvalidArgumentError('must be a whole number from 0 to 65535.');
-  return number;
-}
-
-const dataDir = () =>
-  new Option('--data-dir <dir>', 'where the agent keeps its data').env('PLAYWARDEN_DATA_DIR');
+const settle: Settle = (code) => {
+  outcome = code;
+};
 
 function program(): Command {
   const root = new Command('playwarden')
@@ -32,7 +26,7 @@ function program(): Command {
   root
     .command('run', { isDefault: false })
     .description('run the agent in the foreground')
-    .addOption(new Option('--config <file>', 'the configuration (JSON)').env('PLAYWARDEN_CONFIG'))
+    .addOption(configFile())
     .addOption(dataDir())
     .addOption(
       new Option('--host <host>', 'the name clients are told').choices(['localhost', '127.0.0.1', '::1']),
@@ -45,7 +39,7 @@ function program(): Command {
     )
     .action(async (options) => {
       const { run } = await import('./cli/run.ts');
-      outcome = await run(options);
+      settle(await run(options));
     });
 
   root
@@ -54,26 +48,35 @@ function program(): Command {
     .addOption(dataDir())
     .action(async (options) => {
       const { reload } = await import('./cli/reload.ts');
-      outcome = await reload(options);
+      settle(await reload(options));
     });
 
-  const config = root.command('config').description('check or print a configuration');
-  config
-    .command('check <file>')
-    .description('say "ok", or every problem as path: message')
-    .action(async (file: string) => {
-      const { checkConfig } = await import('./cli/config.ts');
-      outcome = checkConfig(file);
-    });
-  config
-    .command('print')
-    .description('print the whole default configuration')
-    .action(async () => {
-      const { printConfig } = await import('./cli/config.ts');
-      outcome = printConfig();
+  addConfig(root.command('config').description('check or print a configuration'));
+  parentCommands(root, settle);
+
+  root
+    .command('report')
+    .description('what was played: the last seven days of every child')
+    .addOption(dataDir())
+    .option('--child <profile>', 'this child only')
+    .option('--week', 'this week, Monday to today')
+    .addOption(new Option('--from <day>', 'from this day on, like 2026-11-23').argParser(day))
+    .addOption(new Option('--to <day>', 'up to this day').argParser(day))
+    .option('--json', 'print it as data')
+    .action(async (options) => {
+      const { report } = await import('./cli/report.ts');
+      settle(await report(options));
     });
 
-  addCommands(root.command('command').description("the parent's commands to the running agent"));
+  root
+    .command('doctor')
+    .description('look at a running agent from end to end, and say how to mend what is not well')
+    .addOption(dataDir())
+    .option('--json', 'print it as data')
+    .action(async (options) => {
+      const { doctor } = await import('./cli/doctor/doctor.ts');
+      settle(await doctor(options));
+    });
 
   root
     .command('token')
@@ -83,62 +86,72 @@ function program(): Command {
     .addOption(dataDir())
     .action(async (options) => {
       const { rotate } = await import('./cli/token.ts');
-      outcome = await rotate(options);
+      settle(await rotate(options));
     });
 
+  addParentKeys(
+    root.command('parent-key').description("the keys with which a parent's phone signs commands"),
+  );
+  addService(root.command('service').description('the agent as a part of the machine'));
   return root;
 }
 
-/** The commands of contract section 7 under their names for people. */
-function addCommands(parent: Command): void {
-  const add = (
-    name: string,
-    about: string,
-    parameters: (argument?: string) => Record<string, unknown>,
-    wire: string,
-  ) =>
-    parent
-      .command(name)
-      .description(about)
-      .addOption(dataDir())
-      .option('--child <profile>', 'which child; may be left out when there is one')
-      .option('--json', 'print the whole answer')
-      .action(async (...given: unknown[]) => {
-        const argument = typeof given[0] === 'string' ? given[0] : undefined;
-        const options = given.at(-2) as CommandOptions;
-        const { command } = await import('./cli/command.ts');
-        outcome = await command(wire, parameters(argument), options);
-      });
-  const game = ['--game <id>', 'this game only'] as const;
-  add('force-close', 'close the running game', () => ({}), 'force_close').option(...game);
-  add('extend-time <minutes>', 'give more time today', (m) => ({ minutes: number(m) }), 'extend_time').option(
-    ...game,
-  );
-  add(
-    'set-limit <minutes>',
-    'set the daily limit: minutes, "none" or "config"',
-    limitOf,
-    'set_time_limit',
-  ).option(...game);
-  add(
-    'pause [minutes]',
-    'no play until resumed',
-    (m) => (m === undefined ? {} : { minutes: number(m) }),
-    'pause',
-  );
-  add('resume', 'end a pause', () => ({}), 'resume');
-  add('status', 'how the child stands', () => ({}), 'get_live_status');
+function addConfig(config: Command): void {
+  config
+    .command('check <file>')
+    .description('say "ok", or every problem as path: message')
+    .action(async (file: string) => {
+      const { checkConfig } = await import('./cli/config.ts');
+      settle(checkConfig(file));
+    });
+  config
+    .command('print')
+    .description('print the whole default configuration')
+    .action(async () => {
+      const { printConfig } = await import('./cli/config.ts');
+      settle(printConfig());
+    });
 }
 
-function limitOf(text?: string): Record<string, unknown> {
-  if (text === 'config') return { minutes: 'config' };
-  return { minutes: text === 'none' ? null : number(text) };
+function addParentKeys(parent: Command): void {
+  const add = (name: string, about: string) =>
+    parent.command(name).description(about).addOption(dataDir()).addOption(configFile());
+  add('add <file>', 'enrol the Ed25519 public key in this file (JWK or PEM)').action(
+    async (file: string, options) => {
+      const { addParentKey } = await import('./cli/parent-key.ts');
+      settle(await addParentKey(file, options));
+    },
+  );
+  add('list', 'the thumbprints of the enrolled keys').action(async (options) => {
+    const { listParentKeys } = await import('./cli/parent-key.ts');
+    settle(await listParentKeys(options));
+  });
+  add('remove <thumbprint>', 'drop a key; enough of its beginning will do').action(
+    async (thumbprint: string, options) => {
+      const { removeParentKey } = await import('./cli/parent-key.ts');
+      settle(await removeParentKey(thumbprint, options));
+    },
+  );
 }
 
-function number(text?: string): number {
-  const value = Number(text);
-  if (!text || Number.isNaN(value)) throw new UserError(EXIT.usage, `"${text}" is not a number of minutes.`);
-  return value;
+function addService(service: Command): void {
+  const add = (name: string, about: string) =>
+    service.command(name).description(about).option('--print', 'show what would be done, and do nothing');
+  add('install', 'start the agent with the machine, and again whatever happens')
+    .addOption(dataDir())
+    .addOption(configFile())
+    .action(async (options) => {
+      const { installService } = await import('./cli/service/service.ts');
+      settle(await installService(options));
+    });
+  add('uninstall', 'no longer; what the agent wrote stays').action(async (options) => {
+    const { uninstallService } = await import('./cli/service/service.ts');
+    settle(await uninstallService(options));
+  });
+  add('status', 'whether it is installed and runs').action(async (options) => {
+    const { serviceStatus } = await import('./cli/service/service.ts');
+    settle(await serviceStatus(options));
+  });
 }
 
 /** A failure as its exit code; what a user can mend is one sentence without a stack trace (contract C5). */

@@ -1,0 +1,158 @@
+/**
+ * `playwarden doctor`: looks at a running agent from end to end, as a client on this machine can, and prints what is
+ * well and how to mend what is not. What is made of the facts stands in judge.ts.
+ */
+import { lstatSync, statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
+import { tokenFiles } from '../../app/tokens.ts';
+import { AgentApi } from '../../client/agent-api.ts';
+import { type AgentFile, findAgent, findEndpoint } from '../../client/discover.ts';
+import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
+import { columns, type Paint, paintFor } from '../columns.ts';
+import { duration } from '../report-text.ts';
+import type { DataDirOption } from '../running-agent.ts';
+import { serviceState } from '../service/service.ts';
+import {
+  type AgentFacts,
+  type FileFacts,
+  type Finding,
+  judgeAccount,
+  judgeClock,
+  judgeDelivery,
+  judgeDetection,
+  judgeFiles,
+  judgeHealth,
+  judgeSelfTest,
+  judgeService,
+  judgeStore,
+} from './judge.ts';
+import { runSelfTest } from './self-test.ts';
+import { watchEvents } from './watch.ts';
+
+export interface DoctorOptions extends DataDirOption {
+  readonly json?: boolean;
+}
+
+const REQUEST_MS = 10_000;
+
+/** 0 when nothing is wrong, 1 when something is. */
+export async function doctor(options: DoctorOptions): Promise<ExitCode> {
+  const dir = options.dataDir ?? defaultDataDir();
+  const findings = await examine(dir);
+  const problems = findings.filter(({ verdict }) => verdict === 'problem').length;
+  if (options.json) console.log(JSON.stringify({ ok: problems === 0, findings }, null, 2));
+  else console.log(doctorText(findings, paintFor(process.stdout, process.env)));
+  return problems === 0 ? EXIT.ok : EXIT.failed;
+}
+
+async function examine(dir: string): Promise<Finding[]> {
+  let agent: AgentFile;
+  try {
+    agent = await findAgent(dir);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    const remedy = 'playwarden service install, or playwarden run; another place: --data-dir';
+    return [{ check: 'agent', verdict: 'problem', said, remedy }, judgeService(await serviceState(), 0)];
+  }
+  const uid = ownerOf(agent.pid);
+  const base = [judgeFiles(fileFacts(dir), uid), judgeAccount(uid)];
+  const last = judgeService(await serviceState(), agent.pid);
+  const asked = await ask(dir);
+  if (typeof asked === 'string') {
+    const remedy = 'see the log of the agent; a restart of the agent is harmless';
+    return [
+      { check: 'agent', verdict: 'problem', said: `it does not answer: ${asked}`, remedy },
+      ...base,
+      last,
+    ];
+  }
+  const { facts, clockAheadMs } = asked;
+  const up = duration(facts.uptime_seconds / 60);
+  const said = `version ${facts.version}, pid ${agent.pid}, port ${agent.port}, up ${up}`;
+  return [
+    { check: 'agent', verdict: 'ok', said },
+    judgeHealth(facts),
+    ...base,
+    judgeClock(clockAheadMs),
+    judgeStore(facts, await freeBytes(dir)),
+    judgeDetection(facts, process.platform),
+    ...(await watchAndTest(dir, facts)),
+    last,
+  ];
+}
+
+/** A text: why it did not answer. */
+async function ask(
+  dir: string,
+): Promise<{ readonly facts: AgentFacts; readonly clockAheadMs: number } | string> {
+  const resolve = () => findEndpoint(dir);
+  const api = new AgentApi((url, init) => fetch(url, init), resolve, 'command-line');
+  try {
+    const { url } = await resolve();
+    const before = Date.now();
+    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(REQUEST_MS) });
+    const halfway = (before + Date.now()) / 2;
+    const { timestamp } = (await health.json()) as { readonly timestamp: string };
+    const status = await api.status(AbortSignal.timeout(REQUEST_MS));
+    const facts = status.agent as unknown as AgentFacts;
+    return { facts, clockAheadMs: halfway - Date.parse(timestamp) };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function watchAndTest(dir: string, facts: AgentFacts): Promise<Finding[]> {
+  try {
+    const watch = await watchEvents(dir);
+    const tested = facts.self_test ? await runSelfTest(watch) : 'not done: this agent has no self-test';
+    watch.close();
+    return [judgeDelivery(watch.welcome), judgeSelfTest(tested)];
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return [judgeDelivery(why), judgeSelfTest('not done: nobody could watch it')];
+  }
+}
+
+function fileFacts(dir: string): FileFacts[] {
+  if (process.platform === 'win32') return [];
+  const { view, control } = tokenFiles(dir);
+  return [look(dir, 0o711), look(control, 0o600), look(view, 0o644)];
+}
+
+function look(path: string, most: number): FileFacts {
+  try {
+    const { mode, uid } = lstatSync(path);
+    return { path, most, mode, uid };
+  } catch (error) {
+    // The child's account may pass through the directory and see neither its owner nor its rights.
+    return { path, most, mode: reasonOf(error) === 'EACCES' ? 0 : null, uid: null };
+  }
+}
+
+function ownerOf(pid: number): number | null {
+  try {
+    return statSync(`/proc/${pid}`).uid;
+  } catch {
+    return null;
+  }
+}
+
+async function freeBytes(dir: string): Promise<number | null> {
+  return statfs(dir).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => null,
+  );
+}
+
+/** The findings as a table; a remedy stands under what it mends. */
+export function doctorText(findings: readonly Finding[], paint: Paint): string {
+  const colour = { ok: 'green', note: 'yellow', problem: 'red' } as const;
+  const rows = findings.flatMap(({ check, verdict, said, remedy }) => [
+    [check, paint(colour[verdict], verdict), said],
+    ...(remedy && verdict !== 'ok' ? [['', '', `→ ${remedy}`]] : []),
+  ]);
+  const problems = findings.filter(({ verdict }) => verdict === 'problem').length;
+  const sum = problems === 0 ? 'All is well.' : problems === 1 ? 'One problem.' : `${problems} problems.`;
+  return [...columns(rows), '', sum].join('\n');
+}

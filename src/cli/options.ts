@@ -1,0 +1,42 @@
+/** What the commands of the command line share: their common options, and how a finished one is told. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+
+/** Takes the exit code of the command that ran. */
+export type Settle = (code: ExitCode) => void;
+
+/** Adds one group of commands to the root. */
+export type CommandGroup = (root: Command, settle: Settle) => void;
+
+export const dataDir = () =>
+  new Option('--data-dir <dir>', 'where the agent keeps its data').env('PLAYWARDEN_DATA_DIR');
+
+export const configFile = () =>
+  new Option('--config <file>', 'the configuration (JSON)').env('PLAYWARDEN_CONFIG');
+
+/** An argument that is a port. */
+export function port(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number > 65_535)
+    throw new InvalidArgumentError('must be a whole number from 0 to 65535.');
+  return number;
+}
+
+/** An argument that is a calendar day. */
+export function day(text: string): string {
+  const date = new Date(`${text}T00:00:00Z`);
+  if (
+    !/^\d{4}-\d{2}-\d{2}$/.test(text) ||
+    Number.isNaN(date.getTime()) ||
+    !date.toISOString().startsWith(text)
+  )
+    throw new InvalidArgumentError('must be a day like 2026-11-23.');
+  return text;
+}
+
+/** An argument that is a number of minutes. */
+export function minutes(text?: string): number {
+  const value = Number(text);
+  if (!text || Number.isNaN(value)) throw new UserError(EXIT.usage, `"${text}" is not a number of minutes.`);
+  return value;
+}

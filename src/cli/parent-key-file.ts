@@ -1,0 +1,87 @@
+/**
+ * Parent keys as text: what a key file holds, and the configuration document with one more or one less. Nothing
+ * here reads or writes a file.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { type ParentKey, parentKey, parseConfig } from '../protocol/config.ts';
+import { EXIT, UserError } from '../protocol/exit-codes.ts';
+
+/** An Ed25519 public key from a JWK or a PEM. Throws UserError 64 for anything else, a private key above all. */
+export function readPublicKey(text: string): ParentKey {
+  const trimmed = text.trim();
+  return trimmed.startsWith('{') ? fromJwk(trimmed) : fromPem(trimmed);
+}
+
+function fromJwk(text: string): ParentKey {
+  const document = parseObject(text);
+  if (!document) throw refused('is not whole JSON');
+  if ('d' in document) throw isPrivate();
+  const parsed = parentKey.safeParse(document);
+  if (!parsed.success)
+    throw refused('is not an Ed25519 public key as JWK: {"kty":"OKP","crv":"Ed25519","x":"…"}');
+  const { kty, crv, x, kid } = parsed.data;
+  return { kty, crv, x, ...(kid !== undefined && { kid }) };
+}
+
+function fromPem(text: string): ParentKey {
+  // Node would take the public half out of a private key without a word.
+  if (text.includes('PRIVATE KEY')) throw isPrivate();
+  let key: KeyObject;
+  try {
+    key = createPublicKey(text);
+  } catch {
+    throw refused('holds neither a JWK nor a PEM public key');
+  }
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw refused(`holds a key of type ${key.asymmetricKeyType}, not Ed25519`);
+  return fromJwk(JSON.stringify(key.export({ format: 'jwk' })));
+}
+
+const refused = (why: string) => new UserError(EXIT.usage, `The key file ${why}.`);
+
+const isPrivate = () =>
+  refused('holds a private key: keep that on the phone, never on this PC, and give the public half only');
+
+/** A configuration document, and how its author wrote it. */
+export interface ConfigText {
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly indent: string | number;
+}
+
+/** Reads the document without touching it. Throws UserError 78 when it is not a JSON object. */
+export function readDocument(text: string, file: string): ConfigText {
+  const document = parseObject(text.replace(/^\uFEFF/, ''));
+  if (!document) throw new UserError(EXIT.config, `${file} is not a JSON object: mend it first.`);
+  return { document, indent: /\n([ \t]+)"/.exec(text)?.[1] ?? 2 };
+}
+
+export function parentKeysOf({ document }: ConfigText): readonly ParentKey[] {
+  const { security } = document;
+  const keys = isObject(security) ? security.parent_keys : undefined;
+  return Array.isArray(keys) ? keys.flatMap((key) => parentKey.safeParse(key).data ?? []) : [];
+}
+
+/** The document with these parent keys and all else as it was. Throws UserError 78 when the agent would refuse it. */
+export function withParentKeys({ document, indent }: ConfigText, keys: readonly ParentKey[]): string {
+  const security = isObject(document.security) ? document.security : {};
+  const next = { ...document, security: { ...security, parent_keys: keys } };
+  const checked = parseConfig(next);
+  if (!checked.ok) {
+    const problems = checked.errors.map((e) => `${e.path}: ${e.message}`).join('\n');
+    throw new UserError(EXIT.config, `The configuration does not hold; nothing was written:\n${problems}`);
+  }
+  return `${JSON.stringify(next, null, indent)}\n`;
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

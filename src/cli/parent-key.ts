@@ -1,0 +1,142 @@
+/**
+ * `playwarden parent-key add|list|remove`: the keys with which a parent's phone signs commands (contract K5), kept
+ * in the configuration file. Whoever may write there may enrol: that is the account of the agent.
+ */
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { defaultDataDir, prepareDataDir, reasonOf } from '../app/data-dir.ts';
+import { writeWholeFile } from '../app/whole-file.ts';
+import { findAgent } from '../client/discover.ts';
+import type { ParentKey } from '../protocol/config.ts';
+import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+import { columns } from './columns.ts';
+import { parentKeysInForce } from './keys-in-force.ts';
+import { parentKeysOf, readDocument, readPublicKey, withParentKeys } from './parent-key-file.ts';
+import type { DataDirOption } from './running-agent.ts';
+
+export interface ParentKeyOptions extends DataDirOption {
+  readonly config?: string;
+}
+
+/** How long a running agent may take to read its configuration again, ms. */
+const RELOAD_MS = 5_000;
+const LOOK_EVERY_MS = 100;
+/** So much of a thumbprint names a key. */
+const LEAST_PREFIX = 6;
+
+export async function addParentKey(keyFile: string, options: ParentKeyOptions): Promise<ExitCode> {
+  const key = readPublicKey(readText(keyFile));
+  const print = await thumbprint(key);
+  const file = await configOf(options);
+  const keys = parentKeysOf(file);
+  const known = keys.some((other) => other.x === key.x);
+  if (!known) writeConfig(file, withParentKeys(file, [...keys, key]));
+  console.log(`${known ? 'Enrolled already' : 'Enrolled'} in ${file.path}:\n\n  ${print}\n`);
+  console.log(
+    'Compare this with what the phone shows. Commands that change something must be signed from now on.',
+  );
+  return inForce(options, true);
+}
+
+export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCode> {
+  const keys = parentKeysOf(await configOf(options));
+  const rows = await Promise.all(keys.map(async (key) => [await thumbprint(key), key.kid ?? '']));
+  console.log(rows.length > 0 ? columns(rows).join('\n') : 'No parent key is enrolled.');
+  return EXIT.ok;
+}
+
+/** `prefix`: the thumbprint, or enough of its beginning. */
+export async function removeParentKey(prefix: string, options: ParentKeyOptions): Promise<ExitCode> {
+  const file = await configOf(options);
+  const keys = parentKeysOf(file);
+  const prints = await Promise.all(keys.map(thumbprint));
+  const named = keys.filter((_, i) => prefix.length >= LEAST_PREFIX && prints[i]?.startsWith(prefix));
+  const [key, ...more] = named;
+  if (!key || more.length > 0) {
+    const why = key ? 'is the beginning of several' : 'names no enrolled key';
+    throw new UserError(EXIT.usage, `"${prefix}" ${why}: playwarden parent-key list shows them.`);
+  }
+  const left = keys.filter((other) => other !== key);
+  writeConfig(file, withParentKeys(file, left));
+  console.log(`Removed from ${file.path}: ${await thumbprint(key)}`);
+  if (left.length === 0)
+    console.log('No parent key is left: the control token alone commands the agent again.');
+  return inForce(options, left.length > 0);
+}
+
+/** RFC 7638, as a phone program shows it. */
+async function thumbprint({ kty, crv, x }: ParentKey): Promise<string> {
+  const { calculateJwkThumbprint } = await import('jose');
+  return calculateJwkThumbprint({ kty, crv, x });
+}
+
+// ── the configuration file ────────────────────────────────────────────────────────────────────────────────────
+
+type ConfigOnDisk = ReturnType<typeof readDocument> & { readonly path: string; readonly mode: number };
+
+async function configOf({ config, dataDir }: ParentKeyOptions): Promise<ConfigOnDisk> {
+  if (config !== undefined) {
+    const text = readText(config);
+    const path = realpathSync(config);
+    return { ...readDocument(text, path), path, mode: statSync(path).mode & 0o777 };
+  }
+  const path = join(await prepareDataDir(dataDir ?? defaultDataDir()), 'config.json');
+  const text = statSync(path, { throwIfNoEntry: false }) ? readText(path) : '{}';
+  return { ...readDocument(text, path), path, mode: 0o600 };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UserError(EXIT.config, `${file} cannot be read (${reasonOf(error)}).`);
+  }
+}
+
+function writeConfig({ path, mode }: ConfigOnDisk, text: string): void {
+  try {
+    writeWholeFile(path, text, mode);
+  } catch (error) {
+    throw new UserError(
+      EXIT.config,
+      `${path} cannot be written (${reasonOf(error)}): run this as the account of the agent.`,
+    );
+  }
+}
+
+// ── the running agent ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** Tells a running agent and sees that it took the change: it may have been started with another file. */
+async function inForce({ dataDir, config }: ParentKeyOptions, wanted: boolean): Promise<ExitCode> {
+  const dir = dataDir ?? defaultDataDir();
+  const agent = await findAgent(dir).catch(() => null);
+  if (!agent) {
+    console.log('No agent runs; it takes this at its start.');
+    return EXIT.ok;
+  }
+  if (process.platform === 'win32') {
+    console.log('Restart the agent: until then it does not know.');
+    return EXIT.ok;
+  }
+  try {
+    process.kill(agent.pid, 'SIGHUP');
+  } catch {
+    throw new UserError(
+      EXIT.failed,
+      `The agent (pid ${agent.pid}) belongs to another account: run "playwarden reload" as that account.`,
+    );
+  }
+  const deadline = Date.now() + RELOAD_MS;
+  while ((await parentKeysInForce(dir)) !== wanted) {
+    if (Date.now() > deadline) {
+      const file = config === undefined ? 'give its file with --config' : `is ${config} its file?`;
+      throw new UserError(
+        EXIT.failed,
+        `The running agent did not take it. It reads another configuration: ${file}`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  console.log('The running agent has taken it.');
+  return EXIT.ok;
+}
