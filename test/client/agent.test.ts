@@ -1,8 +1,9 @@
 /** The client library as it is shipped (dist/client.js) with a real agent: discovery, restarts, kill -9, commands. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { type Agent, startAgent } from '../helpers/agent.ts';
 import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
 
@@ -117,6 +118,38 @@ describe('with the view token', () => {
       break;
     }
     await process.exited;
+  });
+});
+
+describe('as a browser would', () => {
+  it('nothing of Node is loaded before it is known to run there', () => {
+    const seen = new Set<string>();
+    const look = (url: URL): void => {
+      if (seen.has(url.href)) return;
+      seen.add(url.href);
+      for (const [, from = ''] of readFileSync(url, 'utf8').matchAll(
+        /^(?:import|export)\b[^;]*?"([^"]+)";$/gm,
+      )) {
+        expect(from).toMatch(/^\.\//);
+        look(new URL(from, url));
+      }
+    };
+    look(new URL(BUILT));
+    expect(seen.size).toBeGreaterThan(0);
+  });
+
+  it('S4: a standard WebSocket carries its token as a subprotocol', async () => {
+    const target = { url: agent.url, token: agent.token('view') };
+    const openSocket = client.standardSocket(WebSocket);
+    const positionStore = client.memoryPositions();
+    const connection = await client.connect(target, { clientId: 'page', openSocket, positionStore });
+    open.push(connection);
+    await expect.poll(() => connection.state.transport).toBe('websocket');
+    for await (const event of connection) {
+      await event.ack();
+      break;
+    }
+    expect(connection.position?.offset).toBeGreaterThan(0);
   });
 });
 
