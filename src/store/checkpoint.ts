@@ -88,9 +88,9 @@ export class Checkpointer {
   async #run(): Promise<void> {
     const { starting, finish, done, dbPath } = this.#options;
     const before = this.#writes;
-    starting();
     let complete = false;
     try {
+      starting();
       for (let pass = 0; pass < BUSY_PASSES && !complete; pass++) complete = await this.#pass(dbPath);
       if (!complete && before >= MANY_WRITES) complete = finish();
     } catch {

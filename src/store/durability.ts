@@ -143,7 +143,12 @@ export class Durability {
     this.#lastSyncMs = this.#options.clock.monotonic();
     // What came meanwhile is younger than the beginning of this fsync; when exactly does not matter.
     this.#firstUnsyncedAt = this.#lastSyncMs;
-    this.#options.covered(this.#committed === upTo);
+    try {
+      this.#options.covered(this.#committed === upTo);
+    } catch (error) {
+      // The log is on the disk all the same; only what is noted about it is not.
+      this.#error = error as Error;
+    }
     for (const waiter of this.#waiters.filter((w) => w.upTo <= upTo)) waiter.resolve();
     this.#waiters = this.#waiters.filter((w) => w.upTo > upTo);
     if (this.#waiters.length > 0 && !this.#stopped) this.#begin();

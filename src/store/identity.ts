@@ -9,11 +9,15 @@ import { writeWhole } from './files.ts';
 export interface Identity {
   readonly key: string;
   readonly agentId: string;
+  /** false: the first start was never finished, so whatever stands beside it is nothing yet. */
+  readonly established: boolean;
 }
 
 export function newIdentity(): Identity {
-  return { key: randomBytes(32).toString('base64url'), agentId: randomUUID() };
+  return { key: randomBytes(32).toString('base64url'), agentId: randomUUID(), established: false };
 }
+
+const ESTABLISHED = 'established';
 
 /** `none`: there is no file; `broken`: there is one that does not hold. */
 export function readIdentity(path: string): Identity | 'none' | 'broken' {
@@ -24,16 +28,17 @@ export function readIdentity(path: string): Identity | 'none' | 'broken' {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'none';
     throw error;
   }
-  const [key, agentId, check] = text.trimEnd().split('\n');
-  if (!key || !agentId || check !== checksum(key, agentId)) return 'broken';
-  return { key, agentId };
+  const [key, agentId, state, check] = text.trimEnd().split('\n');
+  if (!key || !agentId || !state || check !== checksum(key, agentId, state)) return 'broken';
+  return { key, agentId, established: state === ESTABLISHED };
 }
 
-export function writeIdentity(path: string, { key, agentId }: Identity): void {
-  writeWhole(path, `${key}\n${agentId}\n${checksum(key, agentId)}\n`);
+export function writeIdentity(path: string, { key, agentId, established }: Identity): void {
+  const state = established ? ESTABLISHED : 'first start';
+  writeWhole(path, `${[key, agentId, state, checksum(key, agentId, state)].join('\n')}\n`);
 }
 
 /** Not keyed: it tells a flipped bit from a key, so that a broken key is never taken for broken rows. */
-function checksum(key: string, agentId: string): string {
-  return hash('sha256', `${key}\n${agentId}`, 'hex').slice(0, 16);
+function checksum(...lines: readonly string[]): string {
+  return hash('sha256', lines.join('\n'), 'hex').slice(0, 16);
 }

@@ -1,4 +1,5 @@
 /** The start: finds the database, or makes it, or makes a new one of what is whole; gives back one that can be used. */
+import { rmSync } from 'node:fs';
 import type { Clock } from '../protocol/ports.ts';
 import { abandon, type Connection, connect, isDiskError, RUNNING } from './connection.ts';
 import { newEpochName, openEpochs } from './epochs.ts';
@@ -30,9 +31,12 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
   const files = findFiles(paths);
   const hasDb = files.db !== null && files.db.size !== '0';
 
-  if (!hasDb && foundIdentity === 'none' && foundHighWater === 'none') {
-    // The identity comes first: without a database it means that one was deleted.
+  const neverStood =
+    typeof foundIdentity === 'string' ? foundIdentity === 'none' && !hasDb : !identity.established;
+  if (neverStood && foundHighWater === 'none') {
+    // The identity comes first: once it is established a missing database means that it was deleted.
     writeIdentity(paths.identity, identity);
+    for (const path of [paths.db, paths.wal, paths.shm]) rmSync(path, { force: true });
     return { db: create(paths, sealer), identity, sealer, state: 'new', mark: null };
   }
 
@@ -53,7 +57,6 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
   if (db) abandon(db);
   const exact = isExact(highWater, bootId);
   rebuild({ paths, sealer, verify, highWater, exact, damage, wallMs: clock.wall() });
-  if (!verify) writeIdentity(paths.identity, identity);
   return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null };
 }
 

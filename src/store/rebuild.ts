@@ -4,6 +4,7 @@
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
+import { carve } from './carve.ts';
 import { type Connection, connect, REBUILDING } from './connection.ts';
 import { epochNames, isEpochsCopy, newEpochName, openEpochs } from './epochs.ts';
 import { asideName, createPrivate, type StorePaths, setAside, syncDir } from './files.ts';
@@ -22,6 +23,7 @@ import {
   SealedTable,
   TABLES,
   type Table,
+  USAGE,
 } from './schema.ts';
 import type { Sealer } from './seal.ts';
 import { SpanBuilder } from './span-builder.ts';
@@ -73,6 +75,7 @@ function fill(db: Connection, options: RebuildOptions, salvage: Salvage | null):
   const { sealer, highWater, damage, exact, paths, wallMs } = options;
   const builder = new SpanBuilder();
   const saved = copyRows(db, options, salvage, builder);
+  if (options.verify) addCarved(db, options, builder, saved);
   if (highWater) builder.reach(highWater);
 
   const ordinal = Math.max(0, ...builder.spans.map((span) => span.ordinal)) + 1;
@@ -135,6 +138,31 @@ function copyRows(
     }
   }
   return saved;
+}
+
+/** Events and usage that the tree no longer leads to. Neither has a newer copy that would be wronged by an older one. */
+function addCarved(
+  db: Connection,
+  { paths, sealer }: RebuildOptions,
+  builder: SpanBuilder,
+  saved: Saved,
+): void {
+  const found = [...carve(paths, [EVENTS, USAGE], sealer)];
+  const events = new SealedTable(db, EVENTS, sealer);
+  const rows = found.filter((f) => f.table === EVENTS).map((f) => f.row);
+  for (const row of rows.sort((a, b) => Number(a.seq) - Number(b.seq))) {
+    if (events.get([Number(row.seq)]) !== undefined || !builder.event(Number(row.seq))) continue;
+    events.put(EVENTS.columns.map((c) => row[c] ?? null));
+    saved.events++;
+  }
+  const usage = new SealedTable(db, USAGE, sealer);
+  for (const { row } of found.filter((f) => f.table === USAGE)) {
+    const values = USAGE.columns.map((c) => row[c] ?? null);
+    const known = usage.get(values.slice(0, USAGE.keyLength));
+    if (known !== undefined && Number(known.used_ms) >= Number(row.used_ms)) continue;
+    usage.put(values);
+    if (known === undefined) saved.records++;
+  }
 }
 
 /** Whether the row is about epochs and holes: then the builder has it. */

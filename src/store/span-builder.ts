@@ -21,7 +21,8 @@ export class SpanBuilder {
   /** Events that this damage took, as far as their offsets tell. */
   get lost(): number {
     const sizes = this.spans.flatMap((span) => span.holes.map((h) => h.last - h.first + 1));
-    return sizes.reduce((sum, size) => sum + size, 0) - this.#lostBefore;
+    // What was given up before may have been found now.
+    return Math.max(0, sizes.reduce((sum, size) => sum + size, 0) - this.#lostBefore);
   }
 
   /** The name of an epoch whose own row may be lost. */
@@ -42,11 +43,11 @@ export class SpanBuilder {
     this.#lose(span, hole);
   }
 
-  /** An event that was saved, in order; false: its epoch has no name any more, so it cannot be told. */
+  /** An event that was saved; false: retention had dropped it, or its epoch has no name any more. */
   event(seq: number): boolean {
     const offset = seqOffset(seq);
     const span = this.#spans.get(seqOrdinal(seq)) ?? this.#named(seqOrdinal(seq), offset - 1);
-    if (!span) return false;
+    if (!span || offset <= span.prunedTo) return false;
     const inside = span.holes.find((h) => h.first <= offset && offset <= h.last);
     if (inside) span.holes = without(span.holes, offset);
     else if (offset > span.last + 1) this.#lose(span, { first: span.last + 1, last: offset - 1 });

@@ -1,11 +1,12 @@
 /** The store at work: its parts over one connection, and what each has to know of the others. */
 import type { AgentEvent, EventBody } from '../protocol/events.ts';
+import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store, StoreHealth } from '../protocol/ports.ts';
 import type { LogEntry, Position } from '../protocol/position.ts';
 import { Checkpointer, isComplete } from './checkpoint.ts';
 import { type Clients, openClients } from './clients.ts';
 import { openCommands } from './commands.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, isRefused } from './connection.ts';
 import { Durability } from './durability.ts';
 import { openEpochs } from './epochs.ts';
 import { type NewEvent, SqliteEventLog } from './event-log.ts';
@@ -59,7 +60,10 @@ export class SqliteStore implements Store {
   #generation: number;
   /** What the running fsync covers. */
   #covering: Position;
+  /** The main file as the last checkpoint left it; null: it is not known, or just being changed. */
   #mark: Prepared['mark'];
+  /** Where the log stood when the running checkpoint began. */
+  #checkpointFrom: Position = { epoch: '', offset: 0 };
   #findingsStand = false;
   #damageTold = false;
   #stopPruning = (): void => {};
@@ -126,6 +130,7 @@ export class SqliteStore implements Store {
     this.commands = openCommands(table(COMMANDS));
     this.told = openTold(table(TOLD));
     this.#startDurability();
+    this.#establish(prepared);
     process.once('exit', this.#onExit);
   }
 
@@ -179,14 +184,19 @@ export class SqliteStore implements Store {
 
   /** The clean-stop mark goes before any event is sent: what follows is not clean until it ends so. */
   #beginRun({ state, identity }: Prepared, last: { bootId: string; clean: boolean } | null): void {
-    const { bootId, paths } = this.#wiring;
+    const { bootId } = this.#wiring;
     const sameBoot = last?.bootId === bootId;
     if (state === 'whole' && !last?.clean && !sameBoot) this.log.beginEpoch('unclean_boot', null);
     this.meta.set(RUN, JSON.stringify({ bootId, clean: false }));
     this.meta.set(GENERATION, String(++this.#generation));
-    const agentId = this.meta.get(AGENT_ID);
-    if (agentId === null) this.meta.set(AGENT_ID, identity.agentId);
-    else if (agentId !== identity.agentId) writeIdentity(paths.identity, { ...identity, agentId });
+    if (this.meta.get(AGENT_ID) === null) this.meta.set(AGENT_ID, identity.agentId);
+  }
+
+  /** From now on a missing database is a deleted one. */
+  #establish({ identity }: Prepared): void {
+    const agentId = this.meta.get(AGENT_ID) ?? identity.agentId;
+    if (identity.established && identity.agentId === agentId) return;
+    writeIdentity(this.#wiring.paths.identity, { ...identity, agentId, established: true });
   }
 
   #startDurability(): void {
@@ -207,29 +217,36 @@ export class SqliteStore implements Store {
     this.#stopPruning();
     await this.#checkpointer.stop();
     await this.#durability?.stop();
-    this.#writer.retry();
-    this.#writer.stop();
-    this.commit(() => {
-      this.clients.flush(true);
-      this.meta.set(GENERATION, String(++this.#generation));
-      this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: true }));
-    });
-    this.#writer.stop();
-    const clean = this.#writer.blocked === null;
-    this.#covering = this.log.latest();
-    this.#mainFileChanges();
-    const complete = clean && this.#checkpointNow();
     try {
-      this.#durability?.syncNow();
-      if (complete) this.#mark = this.#markNow(this.#covering);
-      this.#highWater.write(this.#highWaterNow(clean, null), clean);
-      this.#highWater.sync();
+      this.#writer.retry();
+      this.commit(() => {
+        this.clients.flush(true);
+        this.meta.set(GENERATION, String(++this.#generation));
+        this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: true }));
+      });
+      this.#settleForGood(this.#writer.blocked === null);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      throw new UserError(EXIT.disk, `the database could not be closed cleanly: ${(error as Error).message}`);
     } finally {
+      this.#writer.stop();
       process.off('exit', this.#onExit);
       this.#durability?.close();
       this.#highWater.close();
       this.#db.close();
     }
+  }
+
+  /** The last state of this run, on the disk; `clean`: all of it could be written. */
+  #settleForGood(clean: boolean): void {
+    this.#covering = this.log.latest();
+    this.#mainFileChanges();
+    const complete = this.#checkpointNow();
+    this.#durability?.syncNow();
+    if (complete) this.#mark = this.#markNow(this.#covering);
+    // SQLite removes the log when the process ends, so there is no mark of it to keep.
+    this.#highWater.write(this.#highWaterNow(clean, null), clean);
+    this.#highWater.sync();
   }
 
   // ── durability and checkpoints ─────────────────────────────────────────────────────────────────────────────
@@ -263,8 +280,6 @@ export class SqliteStore implements Store {
     this.#checkpointFrom = this.log.latest();
   }
 
-  #checkpointFrom: Position = { epoch: '', offset: 0 };
-
   #checkpointDone(complete: boolean): void {
     this.#mark = complete ? this.#markNow(this.#checkpointFrom) : null;
     // The next commit starts the log anew and waits for the disk: better this one than an event's.
@@ -273,7 +288,12 @@ export class SqliteStore implements Store {
   }
 
   #checkpointNow(): boolean {
-    return isComplete(this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').all([])[0]);
+    try {
+      return isComplete(this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').all([])[0]);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return false;
+    }
   }
 
   #markNow({ epoch, offset }: Position): Prepared['mark'] {
@@ -295,14 +315,11 @@ export class SqliteStore implements Store {
 
   // ── a full disk ────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The log starts anew after a checkpoint, in the room it has; the reserve file's space is for either. */
   #useReserve(): boolean {
     this.#reserve.release();
     this.#mainFileChanges();
-    try {
-      this.#checkpointNow();
-    } catch {
-      // It has no room either; the space of the reserve file may be enough for the log.
-    }
+    this.#checkpointNow();
     return true;
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../protocol/ports.ts';
 import { Backlog, type KeyedWrite } from './backlog.ts';
-import { type Connection, isDiskError, type Statement } from './connection.ts';
+import { type Connection, isRefused, type Statement } from './connection.ts';
 
 /** What the writer needs of the event log. */
 export interface Appender<E, R> {
@@ -183,7 +183,7 @@ export class Writer<E, R> {
     try {
       return run();
     } catch (error) {
-      if (!isDiskError(error)) throw error;
+      if (!isRefused(error)) throw error;
       this.#refusal = error as Error;
       return undefined;
     }

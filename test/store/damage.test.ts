@@ -112,6 +112,20 @@ const KINDS: readonly Kind[] = [
     saved: ALL,
   },
   { name: 'a flipped bit in the header of the log', harm: (at) => flip(wal(at), 17), saved: ALL },
+  {
+    name: 'the root page of the events overwritten with zeros',
+    harm: (at) => {
+      const connection = new Database(db(at));
+      const root = connection.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'events'").get();
+      const { rootpage } = root as { rootpage: number };
+      connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      connection.close();
+      const fd = openSync(db(at), 'r+');
+      writeSync(fd, Buffer.alloc(PAGE), 0, PAGE, (rootpage - 1) * PAGE);
+      closeSync(fd);
+    },
+    saved: ALL,
+  },
   { name: 'the main file truncated', harm: (at) => truncateSync(db(at), 4 * PAGE), saved: 0 },
   { name: 'the main file cut to half', harm: (at) => truncateSync(db(at), half(db(at))), saved: 0 },
   {

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import fc from 'fast-check';
+import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../src/protocol/position.ts';
 import type { SqliteEventLog } from '../../src/store/event-log.ts';
@@ -121,6 +123,31 @@ describe('the event log', () => {
     log.append(many(2));
     expect(log.locate({ epoch: 'elsewhere', offset: 41 })).toBe('unknown');
     expect(log.read({ epoch: 'elsewhere', offset: 41 }, 10).entries.map((e) => e.offset)).toEqual([1, 2]);
+  });
+});
+
+describe('a row that is damaged while the agent runs', () => {
+  it('D7 D11: becomes a gap of its own, and is told once', async () => {
+    const at = dir();
+    const first = open(at);
+    first.log.append(many(20));
+    await first.close();
+    const store = open(at);
+    const other = new Database(join(at, 'playwarden.db'));
+    other.exec("UPDATE events SET body = '{}' WHERE (seq & 0xffff) IN (5, 6)");
+    other.exec('DELETE FROM events WHERE (seq & 0xffff) = 9');
+    const { epoch } = store.log.ends();
+    const { entries, gaps } = readAll(store, store.log.oldest());
+    expect(entries.map((e) => e.offset)).toEqual([
+      1, 2, 3, 4, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+    ]);
+    expect(gaps.map((g) => [g.from.offset, g.to.offset, g.lost, g.reason])).toEqual([
+      [4, 6, 2, 'damage'],
+      [8, 9, 1, 'damage'],
+    ]);
+    expect(store.log.nextGap({ epoch, offset: 6 })).toMatchObject({ lost: 1 });
+    await Promise.resolve();
+    expect(store.log.readType(store.log.oldest(), 'agent_event', 9).map((e) => e.offset)).toEqual([21]);
   });
 });
 
