@@ -5,7 +5,7 @@
  *   trusted-clock, calendar  what time and day it is     charging, coverage  minutes onto sessions and days
  *   plays                    processes become sessions   budget              what is left, and by what
  *   warnings, enforcement    what follows from it        commands            what a parent changes
- *   ledger                   what is kept                events, explain, status  what is said
+ *   ledger, restore          what is kept                events, explain, status  what is said
  */
 import type {
   FromSession,
@@ -20,7 +20,7 @@ import { chargeRunning, noteGap, restOfWeek, rollDay } from './charging.ts';
 import { carryOut } from './commands.ts';
 import { closeReported, enforce } from './enforcement.ts';
 import { clockChanged } from './events.ts';
-import { output, restore, wakeForWrite } from './ledger.ts';
+import { output, wakeForWrite } from './ledger.ts';
 import {
   endAtBoot,
   endOverdue,
@@ -29,6 +29,7 @@ import {
   processStopped,
   reconcile,
 } from './plays.ts';
+import { restore } from './restore.ts';
 import { biasOf, isRunning, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
 import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime } from './turn.ts';

@@ -6,7 +6,8 @@
  */
 import type { PlatformClocks } from './clocks.ts';
 
-const HKEY_LOCAL_MACHINE = 0x80000002n;
+/** 0x80000002, sign-extended as Windows has it. */
+const HKEY_LOCAL_MACHINE = 0xffffffff80000002n;
 const RRF_RT_REG_DWORD = 0x10;
 const BOOT_COUNTER_KEY =
   'SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management\\PrefetchParameters';

@@ -37,9 +37,14 @@ export function reason(state: SessionState, child: ChildState, game: string, bou
   }
 }
 
-/** `1 minute`, `4.5 minutes`, `20 seconds`. */
+/** `1 minute`, `4.5 minutes`, `20 seconds`, `26 hours`. */
 export function duration(ms: number): string {
-  const [count, unit] = ms < 59_500 ? [Math.round(ms / 1_000), 'second'] : [tenths(ms / 60_000), 'minute'];
+  const [count, unit] =
+    ms < 59_500
+      ? [Math.round(ms / 1_000), 'second']
+      : ms < 10 * 3_600_000
+        ? [tenths(ms / 60_000), 'minute']
+        : [tenths(ms / 3_600_000), 'hour'];
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 

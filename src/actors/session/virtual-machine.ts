@@ -58,6 +58,8 @@ export class VirtualMachine {
   #awakeMs = FIRST_AWAKE_MS;
   #asleepMs = 0;
   #wallOffMs: number;
+  /** By how much somebody set the wall clock, in all. */
+  #setMs = 0;
   #zone: string;
   #boot = 1;
   #up = true;
@@ -83,6 +85,11 @@ export class VirtualMachine {
 
   get wallMs(): number {
     return this.#awakeMs + this.#asleepMs + this.#wallOffMs;
+  }
+
+  /** What a wall clock that nobody set would show, epoch ms. */
+  get honestMs(): number {
+    return this.wallMs - this.#setMs;
   }
 
   /** Whether the agent runs. */
@@ -123,6 +130,7 @@ export class VirtualMachine {
 
   stepWall(ms: number): void {
     this.#wallOffMs += ms;
+    this.#setMs += ms;
     this.#glance();
   }
 
@@ -221,9 +229,14 @@ export class VirtualMachine {
     return statusOf(this.state);
   }
 
+  /** Every usage row the ledger has. */
+  usage(): readonly UsageRow[] {
+    return [...this.#usage.values()];
+  }
+
   /** What a fresh agent would find. */
   ledger(): LedgerSnapshot {
-    const snapshot = { usage: [...this.#usage.values()], state: Object.fromEntries(this.#kept) };
+    const snapshot = { usage: this.usage(), state: Object.fromEntries(this.#kept) };
     return JSON.parse(JSON.stringify(snapshot)) as LedgerSnapshot;
   }
 

@@ -1,8 +1,10 @@
 /** Midnights, DST nights, suspends, an agent that was away, and a child at the clock: T1 to T3, T7. */
 import { describe, expect, it } from 'vitest';
+import { initialState, step } from '../../../src/actors/session/behavior.ts';
 import {
   agentEvents,
   closes,
+  config,
   HOUR,
   KID,
   kid,
@@ -228,6 +230,33 @@ describe('the agent was away (T3, T7)', () => {
     pc.advance(MINUTE);
     expect(told(pc)).toContain('session_ended');
     expect(sessions(pc, 'session_ended')).toMatchObject([{ duration_minutes: 20, gaps: [] }]);
+  });
+
+  it('T7: a ledger with records that are not whole still starts', () => {
+    const init = {
+      config: config(),
+      ledger: {
+        usage: [],
+        state: { clock: { clock: {} }, [`child ${KID}`]: 7, 'session x': { id: 'x' }, 'session y': null },
+      },
+    };
+    const pc = machine();
+    const [state] = step(initialState(init, pc.reading()), { type: 'tick' }, pc.reading());
+    expect(state.sessions.size).toBe(0);
+    expect(state.clock.day.day).toBe('2026-01-15');
+  });
+
+  it('the row of a day keeps the limit that was in force then', () => {
+    const pc = machine({ daily_limit_minutes: 60 });
+    order(pc, 'extend_time', { minutes: 15 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    pc.stop(pid);
+    pc.advance(24 * HOUR);
+    pc.configure(config({ daily_limit_minutes: 20 }));
+    pc.settle();
+    const row = pc.ledger().usage.find((r) => r.day === '2026-01-15' && r.game === '');
+    expect(row).toMatchObject({ usedMs: 10 * MINUTE, limitMinutes: 75 });
   });
 
   it('T7: extensions are kept, over the night they are not', () => {

@@ -1,0 +1,182 @@
+/**
+ * A scenario for `playwarden simulate`: what a child, a PC and a parent do, with times. Its schema, and the one
+ * function that turns a document into a `Scenario` or into every problem it has.
+ *
+ *   {
+ *     "title": "A Saturday",                   what it tries, optional
+ *     "starts": "2026-11-28T09:00",            wall time in `zone`
+ *     "ends": "2026-11-29T00:00",              optional: an hour after the last step
+ *     "zone": "Europe/Berlin",                 optional: UTC
+ *     "repeat_days": 30,                       optional: the steps again on so many days in all
+ *     "steps": [
+ *       { "at": "09:05", "start": "roblox", "child": "anna", "obeys": false },   a game starts; it cannot be closed
+ *       { "at": "10:00", "stop": "roblox", "child": "anna" },                    every process of it ends
+ *       { "at": "10:30", "command": "extend_time", "parameters": { "minutes": 15 }, "child": "anna" },
+ *       { "at": "11:00", "clock_minutes": 120 },                                 somebody sets the clock, + or -
+ *       { "at": "11:10", "zone": "America/New_York" },                           somebody sets the time zone
+ *       { "at": "12:00", "suspend_minutes": 90 },                                the PC sleeps
+ *       { "at": "14:00", "reboot_minutes": 5 },                                  the PC is off for so long
+ *       { "at": "15:00", "agent": "down" }, { "at": "15:30", "agent": "up" }     the agent is killed, starts again
+ *     ]
+ *   }
+ *
+ * `at` is a time of day (`09:05`, `09:05:30`: the next one after the step before) or a date and time; both mean what
+ * an honest clock in `zone` shows, whatever the scenario does to the PC's own. `child` may be left out when there is
+ * one. Pure.
+ */
+import * as z from 'zod/mini';
+import { COMMAND_PARAMETERS } from './commands.ts';
+import type { Config } from './config.ts';
+import type { FieldError } from './problems.ts';
+import { fieldErrors } from './schema-errors.ts';
+
+const CLOCK = '([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d)?';
+const DATE = '\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])';
+
+const dateTime = z
+  .string()
+  .check(z.regex(new RegExp(`^${DATE}T${CLOCK}$`), 'must be a date and time like 2026-11-28T09:00'));
+const at = z
+  .string()
+  .check(
+    z.regex(
+      new RegExp(`^(${DATE}T)?${CLOCK}$`),
+      'must be a time like 09:05 or a date and time like 2026-11-28T09:05',
+    ),
+  );
+const zone = z.string().check(z.minLength(1), z.maxLength(100));
+const child = z.optional(z.string());
+const length = z.number().check(z.positive(), z.maximum(60 * 24 * 366));
+
+const TIME_COMMANDS = ['set_time_limit', 'extend_time', 'pause', 'resume'] as const;
+
+/** Exactly one of the actions. */
+const STEP_SHAPES = {
+  start: z.strictObject({ at, start: z.string(), child, obeys: z.optional(z.boolean()) }),
+  stop: z.strictObject({ at, stop: z.string(), child }),
+  command: z.strictObject({
+    at,
+    command: z.enum(TIME_COMMANDS),
+    child,
+    parameters: z.optional(z.record(z.string(), z.unknown())),
+  }),
+  clock_minutes: z.strictObject({ at, clock_minutes: z.number() }),
+  zone: z.strictObject({ at, zone }),
+  suspend_minutes: z.strictObject({ at, suspend_minutes: length }),
+  reboot_minutes: z.strictObject({ at, reboot_minutes: length }),
+  agent: z.strictObject({ at, agent: z.enum(['down', 'up']) }),
+} as const;
+
+type Shapes = typeof STEP_SHAPES;
+
+/** One step as it is written; its action is the key that only this shape has. */
+export type ScenarioStep = { [A in keyof Shapes]: z.infer<Shapes[A]> }[keyof Shapes];
+
+export const scenarioDocument = z.strictObject({
+  title: z.optional(z.string().check(z.maxLength(200))),
+  starts: dateTime,
+  ends: z.optional(dateTime),
+  zone: z.optional(zone),
+  repeat_days: z.optional(z.int().check(z.minimum(1), z.maximum(366))),
+  steps: z.array(z.union(Object.values(STEP_SHAPES))).check(z.minLength(1), z.maxLength(1_000)),
+});
+
+export interface Scenario {
+  readonly title: string;
+  readonly starts: string;
+  readonly ends: string | null;
+  readonly zone: string;
+  readonly repeatDays: number;
+  readonly steps: readonly ScenarioStep[];
+}
+
+export type ScenarioResult =
+  | { readonly ok: true; readonly scenario: Scenario }
+  | { readonly ok: false; readonly errors: readonly FieldError[] };
+
+/** Checks a parsed document against its schema and against the configuration that it is played with. */
+export function parseScenario(document: unknown, config: Pick<Config, 'games' | 'profiles'>): ScenarioResult {
+  const steps = stepsOf(document);
+  const errors = [
+    ...headErrors(document),
+    ...steps.flatMap((step, i) =>
+      stepErrors(step, config).map((e) => ({ ...e, path: `steps.${i}.${e.path}` })),
+    ),
+  ];
+  const parsed = scenarioDocument.safeParse(document);
+  if (errors.length > 0) return { ok: false, errors };
+  if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error.issues) };
+  const { title = '', starts, ends = null, zone: named = 'UTC', repeat_days: repeatDays = 1 } = parsed.data;
+  return { ok: true, scenario: { title, starts, ends, zone: named, repeatDays, steps: parsed.data.steps } };
+}
+
+function stepsOf(document: unknown): readonly unknown[] {
+  const steps =
+    typeof document === 'object' && document !== null && 'steps' in document ? document.steps : [];
+  return Array.isArray(steps) ? steps : [];
+}
+
+/** Everything but the steps, which are told one by one. */
+function headErrors(document: unknown): FieldError[] {
+  const issues = scenarioDocument.safeParse(document).error?.issues ?? [];
+  const head = fieldErrors(issues.filter((issue) => issue.path[0] !== 'steps' || issue.path.length === 1));
+  const named =
+    typeof document === 'object' && document !== null && 'zone' in document ? document.zone : undefined;
+  return typeof named === 'string' && !isZone(named) ? [...head, zoneError(named)] : head;
+}
+
+function stepErrors(step: unknown, config: Pick<Config, 'games' | 'profiles'>): FieldError[] {
+  if (typeof step !== 'object' || step === null) return [{ path: '$', message: 'must be a step' }];
+  const raw: Readonly<Record<string, unknown>> = { ...step };
+  const actions = Object.keys(STEP_SHAPES).filter((action) => action in raw);
+  const [action] = actions;
+  if (action === undefined || actions.length > 1) {
+    const message = `must have exactly one of ${Object.keys(STEP_SHAPES).join(', ')}`;
+    return [{ path: '$', message }];
+  }
+  const shape = STEP_SHAPES[action as keyof Shapes];
+  const errors = fieldErrors(shape.safeParse(raw).error?.issues ?? []);
+  return errors.length > 0 ? errors : meaningErrors(raw, config);
+}
+
+/** What only the configuration knows: children, games, and what a command takes. */
+function meaningErrors(
+  raw: Readonly<Record<string, unknown>>,
+  { games, profiles }: Pick<Config, 'games' | 'profiles'>,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const key of ['start', 'stop'] as const) {
+    const game = raw[key];
+    if (game !== undefined && !games.some((g) => g.id === game)) {
+      errors.push({ path: key, message: `no game has the id "${game}"` });
+    }
+  }
+  const aboutChild = 'start' in raw || 'stop' in raw || 'command' in raw;
+  const names = Object.keys(profiles);
+  if (aboutChild && raw.child === undefined && names.length !== 1) {
+    errors.push({ path: 'child', message: 'must name a child, since there are several' });
+  }
+  if (typeof raw.child === 'string' && !names.includes(raw.child)) {
+    errors.push({ path: 'child', message: `there is no child profile "${raw.child}"` });
+  }
+  const command = TIME_COMMANDS.find((name) => name === raw.command);
+  if (command) {
+    const issues = COMMAND_PARAMETERS[command].safeParse(raw.parameters ?? {}).error?.issues ?? [];
+    errors.push(...fieldErrors(issues).map((e) => ({ ...e, path: `parameters.${e.path}` })));
+  }
+  if (typeof raw.zone === 'string' && !isZone(raw.zone)) errors.push(zoneError(raw.zone));
+  return errors;
+}
+
+function zoneError(name: string): FieldError {
+  return { path: 'zone', message: `"${name}" is not a known time zone; write one like Europe/Berlin` };
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
