@@ -13,6 +13,7 @@ import { createCommandDesk } from './app/command-desk.ts';
 import { createDesk } from './app/desk.ts';
 import { monitorHealth } from './app/health-monitor.ts';
 import type { Logger } from './app/logger.ts';
+import { keepRetention } from './app/retention.ts';
 import { agentEvent, createRouter } from './app/router.ts';
 import { createSyncDesk } from './app/sync-desk.ts';
 import { loadTokens, tokenFiles } from './app/tokens.ts';
@@ -39,8 +40,6 @@ import { type RunningServer, startServer } from './transport/server.ts';
 
 /** A status that waits longer than this for the session actor goes without it, ms. */
 const SETTLE_DEADLINE_MS = 2_000;
-/** How often what is past its retention is dropped, ms. */
-const PRUNE_EVERY_MS = 10 * 60_000;
 
 export interface AgentOptions {
   readonly config: Config;
@@ -228,7 +227,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
   await commands.resumePending();
   stops.push(monitorHealth(clock, () => desk.health().reasons, router.tell));
-  stops.push(every(clock, PRUNE_EVERY_MS, () => store.prune(config.retention)));
+  stops.push(keepRetention(store, clock, () => config));
 
   const files = tokenFiles(dataDir);
   const about: AgentFile = {
@@ -282,19 +281,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 function unreloadable(before: Config, after: Config): string[] {
   const [a, b] = [before.desktop_client.websocket, after.desktop_client.websocket];
   return [...(a.host === b.host ? [] : ['host']), ...(a.port === b.port ? [] : ['port'])];
-}
-
-function every(
-  clock: { after(ms: number, fn: () => void): () => void },
-  ms: number,
-  fn: () => void,
-): () => void {
-  let cancel = clock.after(ms, again);
-  function again(): void {
-    cancel = clock.after(ms, again);
-    fn();
-  }
-  return () => cancel();
 }
 
 function logReport(logger: Logger, report: Report): void {
