@@ -182,6 +182,7 @@ export class TestSocket {
   /** Settles with the close code; a refused upgrade settles with its HTTP status. */
   readonly closed: Promise<number>;
   #waiting: (() => void)[] = [];
+  #end: number | null = null;
 
   constructor(port: number, options: SocketOptions) {
     const { token = CONTROL, protocols = [], path = '/', autoPong = true, headers = {} } = options;
@@ -193,11 +194,16 @@ export class TestSocket {
     this.ws.on('ping', (data) => this.#note(() => this.pings.push(data.toString())));
     this.ws.on('error', () => {});
     this.closed = new Promise((resolve) => {
+      const ended = (code: number): void =>
+        this.#note(() => {
+          this.#end ??= code;
+          resolve(code);
+        });
       this.ws.on('unexpected-response', (request, response) => {
-        resolve(response.statusCode ?? 0);
+        ended(response.statusCode ?? 0);
         request.destroy();
       });
-      this.ws.on('close', (code) => this.#note(() => resolve(code)));
+      this.ws.on('close', ended);
     });
   }
 
@@ -211,9 +217,13 @@ export class TestSocket {
     return this;
   }
 
-  /** Waits until `holds`; the test's own time-out is the limit. */
+  /** Waits until `holds`; throws when the socket closes before. */
   async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (!holds()) {
+      if (this.#end !== null)
+        throw new Error(`the socket closed with ${this.#end} while a frame was awaited`);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
   }
 
   /** The first frame of a type. */
