@@ -140,15 +140,19 @@ export function createRouter(options: RouterOptions): Router {
 
   function fromSession(message: FromSession): void {
     clock.setBias(message.trustedBiasMs);
-    store.commit(() => {
-      store.log.append(message.events);
-      store.ledger.apply(message.ledger);
-      if (message.command) {
-        const { commandId, result } = message.command;
-        recordOutcome(store, commandId, { status: 'success', result });
-      }
-    });
-    for (const order of message.closes) void carryOut(order);
+    try {
+      store.commit(() => {
+        store.log.append(message.events);
+        store.ledger.apply(message.ledger);
+        if (message.command) {
+          const { commandId, result } = message.command;
+          recordOutcome(store, commandId, { status: 'success', result });
+        }
+      });
+    } finally {
+      // Enforcement never waits for the disk (contract D10): a game is closed even when that cannot be written.
+      for (const order of message.closes) void carryOut(order);
+    }
   }
 
   async function carryOut(order: CloseOrder): Promise<void> {
