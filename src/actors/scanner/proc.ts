@@ -47,6 +47,8 @@ export interface ProcReaderOptions {
   readonly root?: string;
 }
 
+const OTHER: Look = { is: 'other', startKey: null };
+
 /** USER_HZ: the unit of the start in /proc/PID/stat, 100 a second on every architecture that Node runs on. */
 const TICK_MS = 10;
 
@@ -87,18 +89,26 @@ export function procReader({
     }
   }
 
-  /** The executable cannot be read: the process is ending, a kernel thread, or not ours to see. */
-  function withoutExecutable(pid: number): Look {
+  /** No executable: the process is ending, a kernel thread, or goes on without its first thread. */
+  function withoutExecutable(pid: number, watched: boolean): Look {
     const seen = stat(pid);
-    return seen === null || isGone(seen) ? { is: 'gone' } : { is: 'unreadable' };
+    if (seen === null || isGone(seen)) return { is: 'gone' };
+    const thread = readdirSync(`${root}/${pid}/task`).find((tid) => tid !== String(pid));
+    if (seen.state !== 'Z' || thread === undefined) return watched ? { is: 'unreadable' } : OTHER;
+    const folder = `${root}/${pid}/task/${thread}`;
+    return withExecutable(pid, executablePath(readlinkSync(`${folder}/exe`)), watched, folder);
+  }
+
+  function withExecutable(pid: number, exe: string, watched: boolean, folder = `${root}/${pid}`): Look {
+    return watched || rules().mayMatch(exe) ? whole(pid, exe, watched, folder) : OTHER;
   }
 
   /** The identity is read first: of a process that ends meanwhile this and the executable are enough. */
-  function whole(pid: number, exe: string | null, watched: boolean): Look {
+  function whole(pid: number, exe: string | null, watched: boolean, folder = `${root}/${pid}`): Look {
     const seen = stat(pid);
     if (seen === null || (exe === null && isGone(seen))) return { is: 'gone' };
     const startKey = linuxStartKey(bootId, seen.startTicks);
-    const argv = tolerant(() => commandArguments(read(`${root}/${pid}/cmdline`))) ?? [];
+    const argv = tolerant(() => commandArguments(read(`${folder}/cmdline`))) ?? [];
     const match = rules().match({ exe, argv });
     if (!match) return exe === null && watched ? { is: 'unreadable' } : { is: 'other', startKey };
     // Ticks count from the boot, sleep included, so on the awake clock this is the latest that it can have been.
@@ -119,13 +129,12 @@ export function procReader({
       let exe: string | null = null;
       try {
         exe = executablePath(readlinkSync(`${root}/${pid}/exe`));
-        if (!watched && !rules().mayMatch(exe)) return { is: 'other', startKey: null };
-        return whole(pid, exe, watched);
+        return withExecutable(pid, exe, watched);
       } catch (thrown) {
         const code = errorCode(thrown);
         if (exe === null && (code === 'EACCES' || code === 'EPERM'))
           return orGone(() => whole(pid, null, watched));
-        if (exe === null && watched && code === 'ENOENT') return orGone(() => withoutExecutable(pid));
+        if (exe === null && code === 'ENOENT') return orGone(() => withoutExecutable(pid, watched));
         return isAbsence(code) ? { is: 'gone' } : { is: 'unreadable' };
       }
     },

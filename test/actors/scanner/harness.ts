@@ -176,8 +176,12 @@ export class Watch {
     while (!holds()) {
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve;
-        deadline.onabort = () => reject(new Error(`told only ${JSON.stringify(this.messages)}`));
-        if (deadline.aborted) reject(new Error(`told only ${JSON.stringify(this.messages)}`));
+        const fail = () => {
+          const last = JSON.stringify(this.messages.slice(-5), null, 1);
+          reject(new Error(`told only ${this.messages.length} messages, the last of them ${last}`));
+        };
+        deadline.onabort = fail;
+        if (deadline.aborted) fail();
       });
     }
   }

@@ -25,6 +25,9 @@ class Linux implements EventSocket {
   readonly games = new Set<number>();
   readonly threads = new Set<number>();
   readonly looked: number[] = [];
+  /** What the kernel was asked for last. */
+  mask = 0;
+  onMask: () => void = () => {};
   answers = true;
   lists = 0;
   blocksOn = -1;
@@ -70,7 +73,12 @@ class Linux implements EventSocket {
   }
 
   listen(mask?: number): void {
-    if (mask === undefined && this.answers) this.say({ what: 'answer', error: 0 });
+    if (mask === undefined) {
+      if (this.answers) this.say({ what: 'answer', error: 0 });
+      return;
+    }
+    this.mask = mask;
+    this.onMask();
   }
 
   take(): Received {
@@ -138,6 +146,38 @@ describe('proc-events', () => {
     }
     await failed;
     expect(linux.open).toBe(false);
+  });
+
+  test('exits and forks are asked for only while a game runs', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    expect(linux.mask).toBe(PROC_EVENT_EXEC);
+    linux.games.add(7);
+    linux.say({ what: 'exec', pid: 7, atMs: 10 });
+    expect(linux.mask).toBe((PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0);
+    linux.say({ what: 'exit', pid: 7, leader: true, atMs: 15 });
+    expect(linux.mask).toBe(PROC_EVENT_EXEC);
+    await watch.stop();
+  });
+
+  test('a game that ends before its exit is asked for is told all the same', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.games.add(7);
+    linux.onMask = () => linux.games.delete(7);
+    linux.say({ what: 'exec', pid: 7, atMs: 10 });
+    expect(watch.history()).toEqual(['started:roblox', 'stopped:gone']);
+    expect(linux.mask).toBe(PROC_EVENT_EXEC);
+    await watch.stop();
+  });
+
+  test('a game that runs already has its exit asked for', async () => {
+    const linux = new Linux();
+    linux.games.add(7);
+    const watch = await linux.watch();
+    linux.say({ what: 'exit', pid: 7, leader: true, atMs: 15 });
+    expect(watch.history()).toEqual(['stopped:exit']);
+    await watch.stop();
   });
 
   test('ENOBUFS: everything is looked at again, what was lost is told, and it is counted', async () => {

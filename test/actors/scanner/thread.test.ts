@@ -70,6 +70,24 @@ describe.skipIf(!isRoot)('the thread of the scanner', () => {
     expect(Atomics.load(cell, 0)).toBe(-1);
   });
 
+  // Again where other programs held all cores for longer than the games lived: then nobody could have looked.
+  test('200 games that live 5 ms: start and stop of each are told', { retry: 2 }, async () => {
+    const messages: FromScanner[] = [];
+    const scanner = spawnScanner(wakeCell(), messages);
+    await scanner.ready;
+    const path = games.copy(games.name('Player'));
+    // Of ordinary priority, which the shell would else inherit from the test.
+    const script = `i=0; while [ $i -lt 200 ]; do "${path}" nap 5; i=$((i+1)); done`;
+    await once(games.spawn('/usr/bin/nice', ['-n', '10', '/bin/sh', '-c', script]), 'exit');
+    const count = (type: FromScanner['type']) => messages.filter((message) => message.type === type).length;
+    await expect.poll(() => count('process.stopped'), { timeout: 5_000 }).toBe(200);
+    expect(count('process.started')).toBe(200);
+    expect(await scanner.handle.call('stats', [])).toMatchObject({
+      value: { tracked: 0, missed: 0, rescans: 0, overflows: 0 },
+    });
+    await scanner.stop(5_000);
+  });
+
   test('killed from outside it ends at once, since its read is woken first', async () => {
     const cell = wakeCell();
     const scanner = spawnScanner(cell, []);

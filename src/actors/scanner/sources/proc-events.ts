@@ -1,7 +1,7 @@
 /**
  * Linux's process connector: the kernel says of every exec and exit when it happened, so nothing is polled. It is
  * subscribed before the first full look, so that nothing falls between the two. Per exec one link is read; a
- * program that was replaced or ended before that read (under about a tenth of a millisecond) cannot be known.
+ * program that ended before that read (about a millisecond, more where all cores are taken) cannot be known.
  */
 import type { Look, LookCause } from '../behavior.ts';
 import { type EventSocket, openEventSocket, type Received } from '../event-socket.ts';
@@ -9,7 +9,9 @@ import { PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK, type ProcEvent } fro
 import type { ProcReader } from '../proc.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
 
-const MASK = (PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0;
+/** While no game runs only execs matter: a third of the wake-ups, and no thread's end is one. */
+const MASK_IDLE = PROC_EVENT_EXEC;
+const MASK_PLAYING = (PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0;
 
 /** The kernel answers a listen message at once or not at all (in a container it says nothing). */
 const ANSWER_WITHIN_MS = 200;
@@ -19,6 +21,8 @@ const BATCH_MAX = 1_000;
 const RESCAN_PAUSE_MS = 100;
 /** Every so many reconciles all processes are looked at again, not only those that are new. */
 const THOROUGH_EVERY = 12;
+/** So many pids after a game's own are looked at for children that it forked before forks were asked for. */
+const CHILDREN_MAX = 64;
 /** How long until the threads of a process whose first one ended are looked at again: doubling. */
 const THREADS_FIRST_MS = 1;
 const THREADS_MAX_MS = 1_000;
@@ -45,6 +49,8 @@ export class ProcEventsSource implements ProcessSource {
   #touched: Set<number> | null = null;
   /** Processes that go on without their first thread → when a thread of theirs last ended. */
   readonly #leaderless = new Map<number, number>();
+  /** Whether exits and forks are asked for. */
+  #playing = false;
   #known = new Set<number>();
   #newest = -1;
   #reconciles = 0;
@@ -67,7 +73,7 @@ export class ProcEventsSource implements ProcessSource {
       this.#socket = socket;
       socket.listen();
       await this.#answered(socket);
-      socket.listen(MASK);
+      socket.listen(MASK_IDLE);
       // What happened up to here is in the state that is looked at now.
       this.#drain(Number.POSITIVE_INFINITY);
       this.#sink = sink;
@@ -77,6 +83,7 @@ export class ProcEventsSource implements ProcessSource {
       throw thrown;
     }
     this.#options.blocksOn(socket.fd);
+    this.#adjustMask();
     this.#read(socket);
     this.#every();
   }
@@ -89,6 +96,7 @@ export class ProcEventsSource implements ProcessSource {
   look(pids: readonly number[]): void {
     const looks = new Map(pids.map((pid) => [pid, this.#reader.look(pid, true)]));
     this.#sink?.observe({ type: 'looks', cause: 'watch', atMs: this.#context.clock.monotonic(), looks });
+    this.#adjustMask();
   }
 
   async stop(): Promise<void> {
@@ -197,7 +205,38 @@ export class ProcEventsSource implements ProcessSource {
     if (!this.#sink) return;
     const watched = this.#context.isWatched(pid);
     const look = this.#reader.look(pid, watched);
-    if (watched || look.is === 'game') this.#sink.observe({ type: 'exec', pid, atMs, look });
+    if (!watched && look.is !== 'game') return;
+    this.#sink.observe({ type: 'exec', pid, atMs, look });
+    this.#adjustMask();
+  }
+
+  /**
+   * Asks the kernel for what matters now. What a game did before it was asked for exits and forks is looked up,
+   * so that nothing falls between. Kernels before 6.6 send everything always.
+   */
+  #adjustMask(): void {
+    const watched = this.#context.watched();
+    const playing = watched.length > 0;
+    if (playing === this.#playing || !this.#socket) return;
+    this.#playing = playing;
+    this.#socket.listen(playing ? MASK_PLAYING : MASK_IDLE);
+    if (!playing) return;
+    const newest = this.#reader.newestPid();
+    const children = watched.flatMap((pid) => range(pid + 1, Math.min(newest, pid + CHILDREN_MAX)));
+    const looks = new Map<number, Look>();
+    for (const pid of children) {
+      const look = this.#reader.look(pid, false);
+      // What is no child of a game has an exec event of its own, perhaps not handled yet.
+      if (look.is === 'game' && watched.includes(look.sighting.parentPid)) looks.set(pid, look);
+    }
+    const atMs = this.#context.clock.monotonic();
+    for (const pid of watched) {
+      looks.set(pid, this.#reader.look(pid, true));
+      if (this.#reader.afterExit(pid).is === 'threads') this.#goesOnInThreads(pid, atMs);
+    }
+    this.#sink?.observe({ type: 'looks', cause: 'watch', atMs, looks });
+    // They may have ended already.
+    this.#adjustMask();
   }
 
   #exit(pid: number, leader: boolean, atMs: number): void {
@@ -212,8 +251,13 @@ export class ProcEventsSource implements ProcessSource {
     if (after.is === 'ended') {
       this.#leaderless.delete(pid);
       this.#sink?.observe({ type: 'exit', pid, atMs, successor: after.successor });
+      this.#adjustMask();
       return;
     }
+    this.#goesOnInThreads(pid, atMs);
+  }
+
+  #goesOnInThreads(pid: number, atMs: number): void {
     this.#leaderless.set(pid, atMs);
     this.#watchThreads(THREADS_FIRST_MS);
   }
@@ -226,6 +270,7 @@ export class ProcEventsSource implements ProcessSource {
         this.#leaderless.delete(pid);
         this.#sink?.observe({ type: 'exit', pid, atMs, successor: after.successor });
       }
+      this.#adjustMask();
       if (this.#leaderless.size > 0) this.#watchThreads(Math.min(delayMs * 2, THREADS_MAX_MS));
     });
   }
@@ -259,6 +304,7 @@ export class ProcEventsSource implements ProcessSource {
       if (!this.#isFirst) this.#drain(Number.POSITIVE_INFINITY);
       for (const pid of this.#touched) looks.delete(pid);
       sink.observe({ type: 'looks', cause, atMs, looks });
+      if (!this.#isFirst) this.#adjustMask();
       if (thorough) this.#rescannedAt = atMs;
     } catch (thrown) {
       sink.failed(thrown instanceof Error ? thrown.message : String(thrown));
@@ -292,4 +338,8 @@ export class ProcEventsSource implements ProcessSource {
     this.#stopTimers.get(name)?.();
     this.#stopTimers.set(name, this.#context.clock.after(ms, fn));
   }
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
 }
