@@ -1,0 +1,105 @@
+/**
+ * The store and the server in a process of their own, which appends at a pace and says what each append took.
+ * `delivery-host fill FOLDER COUNT` leaves a log of so many events behind; `… probe FOLDER` says what one append and
+ * one page cost on it; `… serve FOLDER` serves, and appends when its parent asks.
+ */
+import { bootId } from '../../src/app/boot-id.ts';
+import type { EventBody } from '../../src/protocol/events.ts';
+import { monotonicMs } from '../../src/runtime/clock.ts';
+import { openStore } from '../../src/store/open.ts';
+import { summarize } from '../report/samples.ts';
+import { benchClock, benchServer, TOKEN } from './bench-server.ts';
+
+/** What the parent asks for, and the answer. */
+export interface Pace {
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+export interface Paced {
+  /** What each append took, µs. */
+  readonly appendUs: readonly number[];
+  /** Appended in all. */
+  readonly count: number;
+}
+export interface Probed {
+  readonly appendUs: number;
+  readonly pageMs: number;
+}
+
+const BATCH = 500;
+const PAGE = 256;
+/** In one go, before the server has its turn. */
+const BURST_MAX = 50;
+
+const [mode, dir = '', count = '0'] = process.argv.slice(2);
+const store = openStore({ dir, clock: benchClock, bootId: bootId() });
+
+switch (mode) {
+  case 'fill':
+    for (let left = Number(count); left > 0; left -= BATCH) {
+      store.log.append(Array.from({ length: Math.min(BATCH, left) }, event));
+    }
+    await store.close();
+    console.log('filled');
+    break;
+  case 'probe':
+    console.log(JSON.stringify(probe()));
+    await store.close();
+    break;
+  case 'serve': {
+    const server = await benchServer(store);
+    process.on('message', async (pace: Pace) => process.send?.(await append(pace)));
+    process.once('SIGTERM', async () => {
+      await server.stop();
+      await store.close();
+      process.exit(0);
+    });
+    console.log(`${server.port} ${TOKEN}`);
+    break;
+  }
+  default:
+    process.exit(64);
+}
+
+/** As long as the start of a game is; it carries the moment at which it was made. */
+function event(): EventBody {
+  const message =
+    'An event of the bench, padded to the length of the start of a game with its child and its account.';
+  return { type: 'agent_event', event_type: 'agent_recovered', data: { message, made_ms: monotonicMs() } };
+}
+
+function timedAppend(): number {
+  const body = event();
+  const begun = process.hrtime.bigint();
+  store.log.append([body]);
+  return Number(process.hrtime.bigint() - begun) / 1_000;
+}
+
+/** One event after another, each in a transaction of its own as the agent does it. */
+function append({ perSecond, seconds }: Pace): Promise<Paced> {
+  const total = perSecond * seconds;
+  const begun = monotonicMs();
+  const appendUs: number[] = [];
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(total, ((monotonicMs() - begun) / 1_000) * perSecond);
+      for (let burst = 0; appendUs.length < due && burst < BURST_MAX; burst++) appendUs.push(timedAppend());
+      if (appendUs.length < total) return;
+      clearInterval(timer);
+      resolve({ appendUs, count: total });
+    }, 1);
+  });
+}
+
+function probe(): Probed {
+  const appends = Array.from({ length: 2_000 }, timedAppend);
+  const pages: number[] = [];
+  let after = store.log.oldest();
+  for (let i = 0; i < 100; i++) {
+    const begun = monotonicMs();
+    const page = store.log.read(after, PAGE);
+    pages.push(monotonicMs() - begun);
+    after = page.hasMore ? page.next : store.log.oldest();
+  }
+  return { appendUs: summarize(appends).p50, pageMs: summarize(pages).p50 };
+}

@@ -1,0 +1,106 @@
+/** Events appended one by one and delivered to a client as they come: how late, whether whole, beside a stalled reader. */
+import type { DeliveredEvent } from '../../src/protocol/events.ts';
+import { type Bench, type Case, pause, until } from '../harness/bench.ts';
+import { connectSocket } from '../harness/clients.ts';
+import { rssMb } from '../harness/proc-cost.ts';
+import { atMost, exactly } from '../report/measure.ts';
+import { summarize } from '../report/samples.ts';
+import type { Pace, Paced } from './host.ts';
+import { type DeliveryHost, dataFolder, serve } from './hosts.ts';
+
+const PATIENCE_MS = 5_000;
+
+interface Streamed extends Paced {
+  /** Append → client's handler, ms. */
+  readonly latencyMs: readonly number[];
+  /** Holes and repetitions in the offsets. */
+  readonly faults: number;
+}
+
+/** A client that lives through several rounds. */
+async function listener(bench: Bench, host: DeliveryHost): Promise<(pace: Pace) => Promise<Streamed>> {
+  let latencyMs: number[] = [];
+  let faults = 0;
+  let last = 0;
+  const onEvent = (event: DeliveredEvent, atMs: number) => {
+    if (last !== 0 && event.meta.offset !== last + 1) faults += 1;
+    last = event.meta.offset;
+    const made = event.type === 'agent_event' ? event.data.made_ms : undefined;
+    if (typeof made === 'number') latencyMs.push(atMs - made);
+  };
+  bench.owns(await connectSocket(host, { clientId: 'listener' }, onEvent), (c) => c.close());
+  return async (pace) => {
+    latencyMs = [];
+    faults = 0;
+    const paced = await host.append(pace);
+    await until(() => latencyMs.length >= paced.count, PATIENCE_MS, 'all events').catch(() => {});
+    return { ...paced, latencyMs, faults: faults + paced.count - latencyMs.length };
+  };
+}
+
+export const stream: Case = {
+  name: 'stream',
+  deadlineMs: 60_000,
+  async run(bench) {
+    const host = await serve(bench, dataFolder());
+    const play = await listener(bench, host);
+    // As it is with games: a few a second, so that nothing is in the caches.
+    const rare = await play({ perSecond: 20, seconds: bench.amount(8, 1) });
+    bench.latency('rare.append', 'one append, 20 a second', rare.appendUs, 'µs');
+    bench.latency('rare.latency', 'append → client, 20 a second', rare.latencyMs, 'ms');
+    await play({ perSecond: 1_000, seconds: bench.amount(2, 1) });
+    const perSecond = bench.amount(10_000, 2_000);
+    const begun = performance.now();
+    const { latencyMs, appendUs, count, faults } = await play({ perSecond, seconds: bench.amount(10, 1) });
+    const reached = count / ((performance.now() - begun) / 1_000);
+    bench.record('rate', `asked for ${perSecond} events/s: reached`, reached, '/s');
+    bench.latency('latency', 'append → client', latencyMs, 'ms', { p99: atMost(5) });
+    bench.record('faults', 'lost, twice or out of order', faults, '', { goal: exactly(0) });
+    bench.latency('append', 'one append', appendUs, 'µs', { p50: atMost(60) });
+  },
+};
+
+export const stalled: Case = {
+  name: 'stalled',
+  deadlineMs: 130_000,
+  async run(bench) {
+    const host = await serve(bench, dataFolder());
+    const play = await listener(bench, host);
+    const perSecond = 2_000;
+    await play({ perSecond, seconds: bench.amount(3, 1) });
+    const before = await play({ perSecond, seconds: bench.amount(15, 1) });
+    const rssBefore = rssMb(host.pid);
+
+    const reader = await connectSocket(host, { clientId: 'stalled', resume: 'now' }, () => {});
+    bench.owns(reader, (c) => c.close());
+    reader.socket.pause();
+    let rssPeak = 0;
+    const watch = setInterval(() => {
+      rssPeak = Math.max(rssPeak, rssMb(host.pid));
+    }, 100);
+    bench.owns(watch, clearInterval);
+    const during = await play({ perSecond, seconds: bench.amount(60, 2) });
+    clearInterval(watch);
+    reader.close();
+
+    await pause(200);
+    const after = await play({ perSecond, seconds: bench.amount(15, 1) });
+    const alone = summarize([...before.latencyMs, ...after.latencyMs]);
+    const beside = summarize(during.latencyMs);
+    bench.record(
+      'alone.p99',
+      `${perSecond} events/s, before and after: append → client, p99`,
+      alone.p99,
+      'ms',
+    );
+    bench.record('beside.p99', 'beside a reader that has stalled: append → client, p99', beside.p99, 'ms');
+    bench.record('ratio', 'beside / alone, p99', beside.p99 / alone.p99, '×', { goal: atMost(1.2) });
+    bench.record('p50.ratio', 'beside / alone, p50', beside.p50 / alone.p50, '×');
+    const faults = before.faults + during.faults + after.faults;
+    bench.record('faults', 'lost, twice or out of order', faults, '', { goal: exactly(0) });
+    bench.record('growth', 'resident memory beside the stalled reader, growth', rssPeak - rssBefore, 'MB', {
+      goal: atMost(10),
+      note: `${rssBefore.toFixed(0)} MB before; "flat" is taken as at most 10 MB`,
+    });
+  },
+};

@@ -1,0 +1,183 @@
+/** What detection costs: the idle agent by source, one quiet look by number of processes, one scan against others'. */
+
+import { measure } from 'mitata';
+import psList from 'ps-list';
+import { INITIAL_STATE, step } from '../../src/actors/scanner/behavior.ts';
+import { compileRules } from '../../src/actors/scanner/matcher.ts';
+import { procReader } from '../../src/actors/scanner/proc.ts';
+import type { SourceContext } from '../../src/actors/scanner/source.ts';
+import { ProcfsSource } from '../../src/actors/scanner/sources/procfs.ts';
+import { DEFAULT_CONFIG } from '../../src/protocol/config.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { type BenchAgent, benchAgent } from '../harness/agent.ts';
+import { type Case, pause } from '../harness/bench.ts';
+import { crowd, gameProgram } from '../harness/native.ts';
+import { byThread, type IdleCost, idleCosts, quietness, withChildren } from '../harness/proc-cost.ts';
+import { atMost, type Goal } from '../report/measure.ts';
+import { exponent, summarize } from '../report/samples.ts';
+import { missingPython, psListAgent, psutilAgent, psutilScanMs } from './candidates.ts';
+
+const CROWD = 300;
+/** After the ready line an agent still settles: sessions restored, memory collected, first reconciles. */
+const SETTLE_MS = 6_000;
+
+export const idle: Case = {
+  name: 'idle',
+  deadlineMs: 110_000,
+  async run(bench) {
+    bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
+    const { name } = gameProgram();
+    const events = await benchAgent(bench, { game: name, source: 'proc-events' });
+    const procfs = await benchAgent(bench, { game: name, source: 'procfs' });
+    await pause(bench.amount(SETTLE_MS, 500));
+    const seconds = bench.amount(60, 1);
+    const [eventCost, procfsCost] = await idleCosts([events.pid, procfs.pid], seconds);
+    if (eventCost) record(events, eventCost, 0.1, atMost(5));
+    if (procfsCost) record(procfs, procfsCost, 0.7, undefined);
+
+    function record({ source, pid }: BenchAgent, cost: IdleCost, cpu: number, switches: Goal | undefined) {
+      const more = { goal: atMost(cpu), note: `${byThread(pid, cost)}; ${quietness(cost)}` };
+      bench.record(`${source}.cpu`, `${source}, idle: CPU of a core`, cost.cpuPercent, '%', more);
+      const what = `${source}, idle: voluntary switches`;
+      bench.record(`${source}.switches`, what, cost.voluntaryPerSecond, '/s', { goal: switches });
+    }
+  },
+};
+
+/** The peers' idle cost, one at a time: what ps-list forks would wake the others. */
+export const idlePeers: Case = {
+  name: 'idle-peers',
+  deadlineMs: 60_000,
+  async run(bench) {
+    bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
+    for (const peer of [psListAgent, psutilAgent]) {
+      const id = peer.name.split(' ')[0] ?? peer.name;
+      const absent = peer.missing();
+      if (absent) {
+        bench.record(`${id}.cpu`, `${peer.name}, idle: CPU of a core`, null, '%', { note: absent });
+        continue;
+      }
+      const pid = await peer.start(bench, gameProgram().name, () => {});
+      await pause(bench.amount(3_000, 500));
+      const before = withChildren(pid);
+      const seconds = bench.amount(20, 2);
+      await pause(seconds * 1_000);
+      const percent = (100 * (withChildren(pid) - before)) / seconds;
+      bench.record(`${id}.cpu`, `${peer.name}, idle: CPU of a core, its children included`, percent, '%');
+    }
+  },
+};
+
+/** One look of procfs when nothing has happened, and the growth of what it and a full look cost. */
+export const growth: Case = {
+  name: 'tick',
+  deadlineMs: 60_000,
+  async run(bench) {
+    const counts = bench.smoke ? [20, 40] : [100, 1_000, 5_000];
+    const ticks: [number, number][] = [];
+    const full: [number, number][] = [];
+    for (const count of counts) {
+      const around = await crowd(count);
+      try {
+        const { tickUs, fullMs } = await quietCosts(bench.amount(60, 5));
+        ticks.push([count, tickUs]);
+        full.push([count, fullMs]);
+        bench.record(`${count}.quiet`, `procfs: one quiet tick among ${count} more processes`, tickUs, 'µs');
+        bench.record(`${count}.full`, `procfs: one full look among ${count} more processes`, fullMs, 'ms');
+      } finally {
+        await around.end();
+      }
+    }
+    const costs = ticks.map(([, us]) => us);
+    const spread = Math.max(...costs) / Math.min(...costs);
+    bench.record('flat', 'procfs: dearest quiet tick / cheapest', spread, '×', { goal: atMost(1.3) });
+    bench.record('quiet.exponent', 'quiet tick ~ processes^k: k', exponent(ticks), '');
+    bench.record('full.exponent', 'full look ~ processes^k: k', exponent(full), '');
+  },
+};
+
+const TICKS = 500;
+
+/** Medians over rounds in which nothing was forked by anybody: a tick after a fork is not a quiet one. */
+async function quietCosts(rounds: number): Promise<{ readonly tickUs: number; readonly fullMs: number }> {
+  const ticks: number[] = [];
+  const full: number[] = [];
+  for (let round = 0; round < 10 * rounds && ticks.length < rounds; round++) {
+    const source = quietProcfs();
+    const newest = source.newestPid();
+    const begun = performance.now();
+    await source.start(() => {});
+    full.push(performance.now() - begun);
+    const ticking = performance.now();
+    for (let i = 0; i < TICKS; i++) source.tick();
+    const tickUs = ((performance.now() - ticking) * 1_000) / TICKS;
+    if (source.newestPid() === newest) ticks.push(tickUs);
+    source.stop();
+  }
+  return { tickUs: summarize(ticks).p50, fullMs: summarize(full).p50 };
+}
+
+/** The source without its thread and timer. */
+function quietProcfs() {
+  const rules = compileRules(DEFAULT_CONFIG.games);
+  const context: SourceContext = {
+    clock: { monotonic: systemClock.monotonic, after: () => () => {} },
+    rules: () => rules,
+    watched: () => [],
+    isWatched: () => false,
+    bootId: 'bench',
+    pollIntervalMs: 50,
+    // No reconcile comes in between: it is measured by itself.
+    reconcileMs: 3_600_000,
+  };
+  const reader = procReader({
+    rules: () => rules,
+    bootId: 'bench',
+    accountName: () => 'nobody',
+    now: systemClock.monotonic,
+  });
+  const source = new ProcfsSource({ context, reader });
+  return {
+    start: (observe: () => void) =>
+      source.start({ observe, failed: () => {}, died: () => {}, overflowed: () => {} }),
+    newestPid: () => reader.newestPid(),
+    tick: () => source.tick(),
+    rescan: () => source.rescan('reconcile'),
+    stop: () => source.stop(),
+  };
+}
+
+/** One scan of all processes: ours, ps-list's and psutil's. */
+export const scan: Case = {
+  name: 'scan',
+  deadlineMs: 60_000,
+  async run(bench) {
+    bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
+    const source = quietProcfs();
+    await source.start(() => {});
+    const ours = await cpuMs(bench.amount(100, 5), async () => source.rescan());
+    const quiet = await cpuMs(bench.amount(5_000, 100), async () => source.tick());
+    source.stop();
+    const theirs = await cpuMs(bench.amount(20, 2), psList);
+    bench.record('full', 'full look of procfs at 300 processes: CPU', ours, 'ms');
+    bench.record('quiet', 'quiet tick of procfs: CPU', quiet, 'ms');
+    bench.record('ps-list', 'ps-list: CPU, its child included', theirs, 'ms');
+    bench.record('ps-list.ratio', 'ps-list / full look', theirs / ours, '×');
+    const absent = missingPython('psutil');
+    const psutil = absent ? null : psutilScanMs(bench.amount(20, 2));
+    const note = absent ?? undefined;
+    bench.record('psutil', 'psutil: CPU', psutil, 'ms', { note });
+    bench.record('psutil.ratio', 'psutil / full look', psutil === null ? null : psutil / ours, '×', { note });
+    const event = { type: 'exit', pid: 1, atMs: 0, successor: null } as const;
+    const decision = await measure(() => step(INITIAL_STATE, event));
+    bench.record('foreign-event', "the behaviour on another program's event", decision.p50, 'ns');
+  },
+};
+
+/** CPU of this process and of the children that it has waited for, ms for each call of `scan`. */
+async function cpuMs(rounds: number, scan: () => Promise<unknown>): Promise<number> {
+  await scan();
+  const before = withChildren(process.pid);
+  for (let i = 0; i < rounds; i++) await scan();
+  return ((withChildren(process.pid) - before) * 1_000) / rounds;
+}

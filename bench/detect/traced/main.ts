@@ -1,0 +1,87 @@
+/**
+ * The agent's hot path from its own parts (scanner thread, router, store, server), with a stamp between each two of
+ * them: for the breakdown of a latency without a stamp in the product. `traced GAME FOLDER`; the traces go to the
+ * parent when it asks for them. No session actor and no supervisor: they are not on the path.
+ */
+import { wakeCell, wakeScanner } from '../../../src/actors/scanner/wake.ts';
+import { createAgentClock } from '../../../src/app/agent-clock.ts';
+import { bootId } from '../../../src/app/boot-id.ts';
+import { createRouter } from '../../../src/app/router.ts';
+import { DEFAULT_CONFIG } from '../../../src/protocol/config.ts';
+import type { ScannerCalls, ScannerInit, ToScanner } from '../../../src/protocol/messages.ts';
+import { monotonicMs, systemClock } from '../../../src/runtime/clock.ts';
+import { spawnActor } from '../../../src/runtime/handle.ts';
+import { openStore } from '../../../src/store/open.ts';
+import { benchServer, TOKEN } from '../../delivery/bench-server.ts';
+import type { Stamped } from './scanner.worker.ts';
+
+/** All ms on the monotonic clock. */
+export interface Trace {
+  readonly kind: 'start' | 'stop';
+  readonly pid: number;
+  readonly postedMs: number;
+  readonly heardMs: number;
+  /** The append's transaction is over; its listeners begin. */
+  readonly loggedMs: number;
+  /** The server's listener has returned: the socket was written to. */
+  readonly sentMs: number;
+}
+
+const [game = '', dir = ''] = process.argv.slice(2);
+const clock = createAgentClock();
+const boot = bootId();
+const store = openStore({ dir, clock, bootId: boot });
+const config = {
+  ...DEFAULT_CONFIG,
+  games: [{ id: 'roblox', name: 'Roblox', match: [{ name: game }], ignore: [] }],
+};
+const router = createRouter({
+  store,
+  clock,
+  config: () => config,
+  postToSession: () => {},
+  close: () => Promise.reject(new Error('nothing is closed here')),
+  log: { info: () => {}, warn: () => {} },
+});
+
+const traces: Trace[] = [];
+let [loggedMs, sentMs] = [0, 0];
+// Listeners are called in the order they came: this one before the server's, the other after it.
+store.log.onAppend(() => {
+  loggedMs = monotonicMs();
+});
+const server = await benchServer(store);
+store.log.onAppend(() => {
+  sentMs = monotonicMs();
+});
+
+const cell = wakeCell();
+const scanner = spawnActor<ScannerInit, ToScanner, Stamped, ScannerCalls>({
+  id: 'scanner',
+  file: new URL('./traced.worker.js', import.meta.url),
+  init: { config, bootId: boot, wakeFd: cell },
+  incarnation: 1,
+  readyTimeoutMs: 10_000,
+  clock: systemClock,
+  trackUnmanagedFds: false,
+  onKill: () => wakeScanner(cell),
+  onMessage({ message, postedMs }) {
+    const heardMs = monotonicMs();
+    router.fromScanner(message);
+    if (message.type === 'process.started') {
+      traces.push({ kind: 'start', pid: message.process.pid, postedMs, heardMs, loggedMs, sentMs });
+    } else if (message.type === 'process.stopped') {
+      traces.push({ kind: 'stop', pid: message.identity.pid, postedMs, heardMs, loggedMs, sentMs });
+    }
+  },
+});
+await scanner.ready;
+
+process.on('message', () => process.send?.(traces));
+process.once('SIGTERM', async () => {
+  await scanner.stop(1_000);
+  await server.stop();
+  await store.close();
+  process.exit(0);
+});
+console.log(`${server.port} ${TOKEN}`);

@@ -1,0 +1,101 @@
+/**
+ * The one runner: `npm run bench -- [group[.case]]… [--smoke] [--json FILE] [--compare FILE]`. Prints every number
+ * beside its goal and keeps the run as JSON. Ends whatever it started.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { delivery } from './delivery/delivery.ts';
+import { detect } from './detect/detect.ts';
+import { type Group, message, runCase } from './harness/bench.ts';
+import { http } from './http/http.ts';
+import { compare, differenceText } from './report/compare.ts';
+import { judge, type Measure } from './report/measure.ts';
+import { busyShare, describeRun, loads, machine, type Results, readResults } from './report/results.ts';
+import { table } from './report/text.ts';
+import { runtime } from './runtime/runtime.ts';
+import { session } from './session/session.ts';
+
+const GROUPS: readonly Group[] = [detect, delivery, session, runtime, http];
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+try {
+  await main();
+} catch (error) {
+  console.error(message(error));
+  process.exitCode = 64;
+}
+// What a case that was given up has left behind goes in the exit handlers.
+process.exit();
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      smoke: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      compare: { type: 'string' },
+    },
+  });
+  const chosen = select(positionals);
+  const earlier = values.compare === undefined ? null : readResults(values.compare);
+  const noise = { loadBefore: loads(), busyBefore: await busyShare(1_000) };
+  const at = new Date().toISOString();
+  const measures: Measure[] = [];
+  for (const group of chosen) {
+    for (const one of group.cases) {
+      console.log(`\n${group.name}.${one.name}`);
+      const found = await runCase(group.name, one, values.smoke);
+      console.log(table(found));
+      measures.push(...found);
+    }
+  }
+  const results: Results = {
+    at,
+    smoke: values.smoke,
+    machine: machine(),
+    noise: { ...noise, loadAfter: loads() },
+    measures,
+  };
+  const file = values.json ?? fileURLToPath(new URL(`./${at.replaceAll(':', '-')}.json`, import.meta.url));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(results, compact, 1)}\n`);
+  console.log(`\n${describeRun(results)}`);
+  console.log(summary(measures));
+  if (earlier) {
+    console.log(`\nagainst the run of ${earlier.at}:`);
+    for (const difference of compare(earlier.measures, measures)) console.log(differenceText(difference));
+  }
+  console.log(`kept in ${file}`);
+  // A smoke run is for rot: a case that no longer runs is an error, a goal that is missed in it is not.
+  if (values.smoke && measures.some((m) => m.id.endsWith('.failed'))) process.exitCode = 1;
+}
+
+/** `detect` is a group, `detect.storm` one case of it; nothing is everything. */
+function select(names: readonly string[]): readonly Group[] {
+  if (names.length === 0) return GROUPS;
+  return names.map((name) => {
+    const [groupName, caseName] = name.split('.');
+    const group = GROUPS.find((g) => g.name === groupName);
+    const cases = group?.cases.filter((c) => caseName === undefined || c.name === caseName) ?? [];
+    if (!group || cases.length === 0) {
+      const all = GROUPS.map((g) => `${g.name} (${g.cases.map((c) => c.name).join(', ')})`).join('; ');
+      throw new Error(`there is no bench ${name}; there are ${all}`);
+    }
+    return { ...group, cases };
+  });
+}
+
+function summary(measures: readonly Measure[]): string {
+  const count = (is: string) => measures.filter((m) => judge(m).is === is).length;
+  const missed = measures.filter((m) => judge(m).is === 'missed' || judge(m).is === 'unknown');
+  const head = `goals: ${count('met')} met, ${count('missed')} not met, ${count('unknown')} not measured`;
+  return missed.length === 0 ? head : `${head}\n${table(missed)}`;
+}
+
+/** Four significant digits are more than any of this is worth. */
+function compact(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+}
