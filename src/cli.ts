@@ -69,6 +69,17 @@ function program(): Command {
     });
 
   root
+    .command('simulate')
+    .description('what the rules would do on a written day, and why; needs no agent')
+    .addOption(configFile())
+    .requiredOption('--scenario <file>', 'what the child, the PC and the parent do (JSON)')
+    .option('--json', 'print it as data')
+    .action(async (options) => {
+      const { simulate } = await import('./cli/simulate.ts');
+      settle(simulate(options));
+    });
+
+  root
     .command('doctor')
     .description('look at a running agent from end to end, and say how to mend what is not well')
     .addOption(dataDir())

@@ -27,7 +27,8 @@ const LEAST_PREFIX = 6;
 export async function addParentKey(keyFile: string, options: ParentKeyOptions): Promise<ExitCode> {
   const key = readPublicKey(readText(keyFile));
   const print = await thumbprint(key);
-  const file = await configOf(options);
+  if (options.config === undefined) await prepareDataDir(options.dataDir ?? defaultDataDir());
+  const file = configOf(options);
   const keys = parentKeysOf(file);
   const known = keys.some((other) => other.x === key.x);
   if (!known) writeConfig(file, withParentKeys(file, [...keys, key]));
@@ -39,7 +40,7 @@ export async function addParentKey(keyFile: string, options: ParentKeyOptions): 
 }
 
 export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCode> {
-  const keys = parentKeysOf(await configOf(options));
+  const keys = parentKeysOf(configOf(options));
   const rows = await Promise.all(keys.map(async (key) => [await thumbprint(key), key.kid ?? '']));
   console.log(rows.length > 0 ? columns(rows).join('\n') : 'No parent key is enrolled.');
   return EXIT.ok;
@@ -47,7 +48,7 @@ export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCod
 
 /** `prefix`: the thumbprint, or enough of its beginning. */
 export async function removeParentKey(prefix: string, options: ParentKeyOptions): Promise<ExitCode> {
-  const file = await configOf(options);
+  const file = configOf(options);
   const keys = parentKeysOf(file);
   const prints = await Promise.all(keys.map(thumbprint));
   const named = keys.filter((_, i) => prefix.length >= LEAST_PREFIX && prints[i]?.startsWith(prefix));
@@ -74,13 +75,13 @@ async function thumbprint({ kty, crv, x }: ParentKey): Promise<string> {
 
 type ConfigOnDisk = ReturnType<typeof readDocument> & { readonly path: string; readonly mode: number };
 
-async function configOf({ config, dataDir }: ParentKeyOptions): Promise<ConfigOnDisk> {
+function configOf({ config, dataDir }: ParentKeyOptions): ConfigOnDisk {
   if (config !== undefined) {
     const text = readText(config);
     const path = realpathSync(config);
     return { ...readDocument(text, path), path, mode: statSync(path).mode & 0o777 };
   }
-  const path = join(await prepareDataDir(dataDir ?? defaultDataDir()), 'config.json');
+  const path = join(dataDir ?? defaultDataDir(), 'config.json');
   const text = statSync(path, { throwIfNoEntry: false }) ? readText(path) : '{}';
   return { ...readDocument(text, path), path, mode: 0o600 };
 }

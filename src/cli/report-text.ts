@@ -77,7 +77,8 @@ function blocks(cells: number): string {
 
 function limitText({ used_minutes, limit_minutes }: UsageDay, paint: Paint): string {
   if (limit_minutes === null) return '';
-  const over = Math.round(used_minutes - limit_minutes);
+  // Whole minutes only: the grace time before a close is no offence.
+  const over = Math.floor(used_minutes - limit_minutes);
   const told = `of ${duration(limit_minutes)}`;
   return over > 0 ? `${told}, ${paint('red', `${duration(over)} over`)}` : told;
 }
@@ -171,7 +172,7 @@ const SHORT = dayFormat({ weekday: 'short', day: '2-digit', month: 'short' });
 const LONG = dayFormat({ weekday: 'short', day: 'numeric', month: 'long', year: 'numeric' });
 
 /** `2026-11-23` → `Mon 23 Nov`. */
-function shortDay(day: string): string {
+export function shortDay(day: string): string {
   return SHORT.format(new Date(`${day}T00:00:00Z`)).replace(',', '');
 }
 

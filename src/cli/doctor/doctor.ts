@@ -34,7 +34,7 @@ export interface DoctorOptions extends DataDirOption {
   readonly json?: boolean;
 }
 
-const REQUEST_MS = 10_000;
+const REQUEST_MS = 5_000;
 
 /** 0 when nothing is wrong, 1 when something is. */
 export async function doctor(options: DoctorOptions): Promise<ExitCode> {

@@ -22,8 +22,9 @@ export async function runSelfTest(watch: Watch): Promise<SelfTestFacts | string>
   const folder = mkdtempSync(join(tmpdir(), 'playwarden-test-'));
   let process: ChildProcess | null = null;
   try {
+    const from = performance.now();
     process = await startHarmless(folder);
-    return await follow(process, watch);
+    return await follow(process, watch, () => performance.now() - from);
   } catch (error) {
     return `not done: no test process could be started (${reasonOf(error)})`;
   } finally {
@@ -32,9 +33,7 @@ export async function runSelfTest(watch: Watch): Promise<SelfTestFacts | string>
   }
 }
 
-async function follow(process: ChildProcess, watch: Watch): Promise<SelfTestFacts> {
-  const from = performance.now();
-  const since = () => performance.now() - from;
+async function follow(process: ChildProcess, watch: Watch, since: () => number): Promise<SelfTestFacts> {
   const closed = new Promise<number>((resolve) => process.once('exit', () => resolve(since())));
   const told = async (kind: string) =>
     (await watch.event((event) => isOf(event, kind, process.pid), STAGE_MS)) && since();

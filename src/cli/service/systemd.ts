@@ -78,7 +78,7 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-SystemCallFilter=@system-service
+SystemCallFilter=@system-service @pkey
 SystemCallErrorNumber=EPERM
 # Not set, because it would end it: MemoryDenyWriteExecute (V8 makes code), PrivateNetwork and ProtectProc (they
 # hide the processes), PrivateUsers (its rights would end at its own processes).

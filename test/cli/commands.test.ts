@@ -1,0 +1,303 @@
+/** The commands beside `run`, from outside: the built command line and a real agent. */
+import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { calculateJwkThumbprint } from 'jose';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
+import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
+import { http } from '../helpers/http.ts';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+let root = '';
+let agents: Agent[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'playwarden-commands-'));
+});
+afterEach(async () => {
+  await Promise.all(agents.map((agent) => agent.dispose()));
+  agents = [];
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function agentOf(options: AgentOptions = {}): Promise<Agent> {
+  const agent = await startAgent({ dataDir: join(root, 'data'), ...options });
+  agents.push(agent);
+  return agent;
+}
+
+/** Runs the command line to its end, on this test's data directory. */
+function cli(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, PLAYWARDEN_DATA_DIR: join(root, 'data'), TZ: 'UTC' };
+    const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+describe('without an agent', () => {
+  test.each([['report'], ['doctor']])('%s says so, without a stack trace', async (command) => {
+    const { code, stdout, stderr } = await cli(command);
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toMatch(/no agent/i);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(existsSync(join(root, 'data'))).toBe(false);
+  });
+
+  test.each([
+    [['report', '--from', '2026-02-30']],
+    [['report', '--week', '--from', '2026-02-01']],
+    [['parent-key', 'add']],
+    [['service', 'start']],
+  ])('%o is a mistake of usage: 64', async (args) => {
+    expect((await cli(...args)).code).toBe(64);
+  });
+});
+
+describe('report', () => {
+  test('tells a play with its times, plain where nobody looks', async () => {
+    const name = uniqueGameName();
+    const agent = await agentOf({ config: gameConfig(name) });
+    const game = await startGame(name);
+    const token = agent.token('view');
+    const status = () => http({ url: agent.url, path: '/desktop/status', token });
+    await expect.poll(async () => (await status()).json.children.default_child.playing).toBe(true);
+
+    const text = await cli('report', '--week');
+    expect(text).toMatchObject({ code: 0, stderr: '' });
+    expect(text.stdout).toMatch(/^default_child, /);
+    expect(text.stdout).toMatch(/Sessions\n\w{3} \d\d \w{3} {2}\d\d:\d\d–now {2}roblox/);
+    expect(text.stdout).not.toContain('\u001b');
+
+    const { days } = JSON.parse((await cli('report', '--json')).stdout);
+    expect(days).toHaveLength(7);
+    expect(days[6]).toMatchObject({ child_profile: 'default_child', sessions: [{ game: 'roblox' }] });
+    await game.stop();
+  });
+
+  test('a child that nobody has is told, with those there are', async () => {
+    await agentOf({ config: { profiles: { kim: {} } } });
+    const { code, stderr } = await cli('report', '--child', 'lou');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/lou[\s\S]*kim/);
+  });
+
+  test('a range of days is what was asked for', async () => {
+    await agentOf();
+    const { stdout } = await cli('report', '--from', '2026-01-30', '--to', '2026-02-02', '--json');
+    const days = JSON.parse(stdout).days.map((day: { day: string }) => day.day);
+    expect(days).toEqual(['2026-01-30', '2026-01-31', '2026-02-01', '2026-02-02']);
+  });
+});
+
+describe('K5: parent-key', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const jwk = publicKey.export({ format: 'jwk' });
+  const keyFile = (value: unknown) => {
+    const file = join(root, 'key.json');
+    writeFileSync(file, typeof value === 'string' ? value : JSON.stringify(value));
+    return file;
+  };
+  const unsigned = (agent: Agent) =>
+    http({
+      url: agent.url,
+      path: '/desktop/command',
+      token: agent.token('control'),
+      body: { command: 'resume' },
+    });
+
+  test('add prints the thumbprint, the running agent wants signatures at once; remove takes it back', async () => {
+    const agent = await agentOf();
+    const print = await calculateJwkThumbprint(jwk);
+    const added = await cli('parent-key', 'add', keyFile(jwk));
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    expect(added.stdout).toContain(print);
+    expect((await unsigned(agent)).status).toBe(403);
+    expect(statSync(join(root, 'data/config.json')).mode & 0o777).toBe(0o600);
+
+    expect((await cli('parent-key', 'add', keyFile(jwk))).stdout).toContain('already');
+    expect((await cli('parent-key', 'list')).stdout).toBe(`${print}\n`);
+    expect(await cli('parent-key', 'remove', print.slice(0, 8))).toMatchObject({ code: 0 });
+    expect((await unsigned(agent)).status).toBe(200);
+    expect((await cli('parent-key', 'list')).stdout).toBe('No parent key is enrolled.\n');
+  });
+
+  test('a file named with --config keeps what else is in it, and its rights', async () => {
+    const file = join(root, 'config.json');
+    writeFileSync(file, '{\n    "profiles": { "kim": {} }\n}', { mode: 0o640 });
+    chmodSync(file, 0o640);
+    const { code, stdout } = await cli('parent-key', 'add', keyFile(jwk), '--config', file);
+    expect(code).toBe(0);
+    expect(stdout).toContain('No agent runs');
+    const after = JSON.parse(readFileSync(file, 'utf8'));
+    expect(after).toEqual({ profiles: { kim: {} }, security: { parent_keys: [jwk] } });
+    expect(statSync(file).mode & 0o777).toBe(0o640);
+  });
+
+  test('an agent that reads another file does not take it, and that is told', async () => {
+    await agentOf({ config: {} });
+    const { code, stderr } = await cli('parent-key', 'add', keyFile(jwk));
+    expect(code).toBe(1);
+    expect(stderr).toContain('another configuration');
+  });
+
+  test.each([
+    ['a private key', () => privateKey.export({ format: 'jwk' })],
+    ['a private PEM', () => privateKey.export({ format: 'pem', type: 'pkcs8' })],
+    ['no key', () => 'hello'],
+  ])('%s is refused with 64 and nothing is written', async (_title, value) => {
+    const { code, stderr } = await cli('parent-key', 'add', keyFile(value()));
+    expect(code).toBe(64);
+    expect(stderr).not.toContain(String(privateKey.export({ format: 'jwk' }).d));
+    expect(existsSync(join(root, 'data/config.json'))).toBe(false);
+  });
+
+  test('a configuration that does not hold is left as it was: 78', async () => {
+    const file = join(root, 'config.json');
+    writeFileSync(file, '{"colour":"red"}');
+    expect((await cli('parent-key', 'add', keyFile(jwk), '--config', file)).code).toBe(78);
+    expect(readFileSync(file, 'utf8')).toBe('{"colour":"red"}');
+  });
+
+  test.each(['nothing', ''])('remove of "%s" that names no key is 64', async (prefix) => {
+    expect((await cli('parent-key', 'remove', prefix)).code).toBe(64);
+  });
+});
+
+describe('simulate', () => {
+  const scenario = (name: string) =>
+    fileURLToPath(new URL(`../../examples/scenarios/${name}.json`, import.meta.url));
+  const config = (value: object) => {
+    const file = join(root, 'config.json');
+    writeFileSync(file, JSON.stringify(value));
+    return ['--config', file];
+  };
+
+  test('tells a Saturday line by line, and why the game was closed; no agent is asked', async () => {
+    const { code, stdout, stderr } = await cli('simulate', ...config({}), '--scenario', scenario('saturday'));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/Sat 28 Nov\n {2}09:30:00 {2}▸ roblox is started\n/);
+    expect(stdout).toMatch(/11:45:36 {2}✕ Roblox was closed at 11:45: .*15 extra minutes included/);
+    expect(stdout).toMatch(/default_child, Sat 28 November 2026[\s\S]*2 h 16 min/);
+    expect(existsSync(join(root, 'data'))).toBe(false);
+  });
+
+  test('--json gives events, usage and the end as data', async () => {
+    const args = [...config({}), '--scenario', scenario('saturday'), '--json'];
+    const told = JSON.parse((await cli('simulate', ...args)).stdout);
+    expect(told.events[0]).toMatchObject({ at: '2026-11-28T09:30:00', kind: 'scenario', what: 'start' });
+    expect(told.usage).toContainEqual(expect.objectContaining({ day: '2026-11-28', game: 'roblox' }));
+    expect(told.status.children.default_child.playing).toBe(false);
+  });
+
+  test('a scenario that does not hold is 78, every problem with its path', async () => {
+    const file = join(root, 'scenario.json');
+    writeFileSync(
+      file,
+      '{"starts":"2026-11-28T09:00","steps":[{"at":"25:00","start":"roblox"},{"at":"10:00"}]}',
+    );
+    const { code, stderr } = await cli('simulate', ...config({}), '--scenario', file);
+    expect(code).toBe(78);
+    expect(stderr).toMatch(/steps\.0\.at: [\s\S]*steps\.1\.\$?: /);
+  });
+
+  test('no scenario is 64, one that is not there and a configuration that does not hold are 78', async () => {
+    expect((await cli('simulate')).code).toBe(64);
+    expect((await cli('simulate', ...config({}), '--scenario', join(root, 'none.json'))).code).toBe(78);
+    expect((await cli('simulate', ...config({ a: 1 }), '--scenario', scenario('saturday'))).code).toBe(78);
+  });
+});
+
+interface Found {
+  readonly ok: boolean;
+  readonly findings: readonly {
+    readonly check: string;
+    readonly verdict: string;
+    readonly remedy?: string;
+  }[];
+}
+
+describe('doctor', () => {
+  const look = async () => {
+    const { code, stdout } = await cli('doctor', '--json');
+    const { ok, findings }: Found = JSON.parse(stdout);
+    return { code, ok, problems: findings.filter((f) => f.verdict === 'problem'), findings };
+  };
+
+  test('finds a running agent well, but for the service of the machine', async () => {
+    await agentOf();
+    const { findings, problems } = await look();
+    expect(findings.map((f) => f.check)).toEqual([
+      'agent',
+      'health',
+      'token files',
+      'account',
+      'clock',
+      'database',
+      'detection',
+      'delivery',
+      'self-test',
+      'service',
+    ]);
+    expect(problems.filter((f) => f.check !== 'service')).toEqual([]);
+  });
+
+  test('tells a token file with too many rights, and ends with 1', async () => {
+    await agentOf();
+    chmodSync(join(root, 'data/control.token'), 0o644);
+    const { code, ok, problems } = await look();
+    expect([code, ok]).toEqual([1, false]);
+    expect(problems[0]).toMatchObject({ check: 'token files', remedy: expect.stringContaining('chmod 600') });
+  });
+
+  test('tells an agent that does not answer', async () => {
+    const agent = await agentOf();
+    agent.signal('SIGSTOP');
+    const { code, problems } = await look();
+    agent.signal('SIGCONT');
+    expect(code).toBe(1);
+    expect(problems[0]).toMatchObject({ check: 'agent' });
+  });
+
+  test('takes nothing from other clients: what waits for the default client still waits', async () => {
+    const agent = await agentOf();
+    const queued = async () => {
+      const path = '/desktop/status?client_id=default';
+      return (await http({ url: agent.url, path, token: agent.token('view') })).json.queued_events;
+    };
+    const before = await queued();
+    await look();
+    expect(await queued()).toBeGreaterThanOrEqual(before);
+    expect(before).toBeGreaterThan(0);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('service', () => {
+  test('install --print shows the unit and writes nothing', async () => {
+    const { code, stdout } = await cli('service', 'install', '--print', '--config', '/etc/playwarden.json');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^ExecStart=\S+ \S+dist\/cli\.js run --data-dir \S+ --config \/etc\/playwarden\.json$/m,
+    );
+  });
+
+  test('uninstall --print and status --print show what would be called', async () => {
+    expect((await cli('service', 'uninstall', '--print')).stdout).toContain('systemctl disable --now');
+    expect((await cli('service', 'status', '--print')).stdout).toContain('systemctl show');
+  });
+});
