@@ -15,6 +15,7 @@ import { monitorHealth } from './app/health-monitor.ts';
 import type { Logger } from './app/logger.ts';
 import { keepRetention } from './app/retention.ts';
 import { agentEvent, createRouter } from './app/router.ts';
+import { withSelfTest } from './app/self-test.ts';
 import { createSyncDesk } from './app/sync-desk.ts';
 import { loadTokens, tokenFiles } from './app/tokens.ts';
 import { VERSION } from './app/version.ts';
@@ -106,7 +107,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     clock,
     init: () => {
       scannerRead = wakeCell();
-      return { config, bootId: boot, wakeFd: scannerRead };
+      return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead };
     },
     onMessage: (message) => router.fromScanner(message),
     mainBeat: mainBeat.buffer,
@@ -255,7 +256,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       const { host, port } = config.desktop_client.websocket;
       const websocket = { ...next.desktop_client.websocket, host, port };
       config = { ...next, desktop_client: { ...next.desktop_client, websocket } };
-      await Promise.all([scanner.call('configure', [config]), session.call('configure', [config])]);
+      await Promise.all([
+        scanner.call('configure', [withSelfTest(config)]),
+        session.call('configure', [config]),
+      ]);
       const note =
         fixed.length > 0 ? ` ${fixed.join(' and ')} cannot be reloaded: restart the agent for that.` : '';
       if (note) logger.warn({ fixed }, `the configuration was reloaded;${note}`);

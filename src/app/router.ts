@@ -19,6 +19,7 @@ import type { Store, ToldProcess } from '../protocol/ports.ts';
 import { type AgentClock, isoTime } from './agent-clock.ts';
 import { recordOutcome } from './command-outcome.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
+import { isSelfTest } from './self-test.ts';
 import { ToldProcesses } from './told-processes.ts';
 
 /** A scan may fail this often in a row before the agent calls itself degraded. */
@@ -60,7 +61,7 @@ export function createRouter(options: RouterOptions): Router {
   const atWall = (awakeMs: number) => isoTime(clock.wall() - (clock.monotonic() - awakeMs));
 
   function newlyTold(process: GameProcess, found: boolean): ToldProcess {
-    const child = profileOf(config().profiles, process.user);
+    const child = isSelfTest(process) ? null : profileOf(config().profiles, process.user);
     return { process, child, startedAt: atWall(process.startedAwakeMs), found, closing: null };
   }
 
@@ -73,6 +74,7 @@ export function createRouter(options: RouterOptions): Router {
       });
     }
     options.postToSession({ type: 'process.started', process, child: row.child, found });
+    if (isSelfTest(process)) void closeAll([row], 'command');
   }
 
   function stopped(message: Extract<FromScanner, { type: 'process.stopped' }>): void {

@@ -257,6 +257,18 @@ describe('doctor', () => {
     expect(problems.filter((f) => f.check !== 'service')).toEqual([]);
   });
 
+  test('its self-test is detected, closed and reported, and counts for no child', async () => {
+    const agent = await agentOf();
+    const { findings } = await look();
+    expect(findings.find((f) => f.check === 'self-test')).toMatchObject({ verdict: 'ok' });
+    const get = (path: string) => http({ url: agent.url, path, token: agent.token('view') });
+    const { events } = (await get('/desktop/events/poll?client_id=oracle&after=0')).json;
+    const told = events.filter((e: { type: string }) => e.type !== 'agent_event');
+    expect(told.map((e: { event_type: string }) => e.event_type)).toEqual(['game_started', 'game_stopped']);
+    for (const { data } of told) expect(data).toMatchObject({ child_profile: null });
+    expect((await get('/desktop/status')).json.children.default_child.used_minutes_today).toBe(0);
+  });
+
   test('tells a token file with too many rights, and ends with 1', async () => {
     await agentOf();
     chmodSync(join(root, 'data/control.token'), 0o644);
