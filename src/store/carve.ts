@@ -6,7 +6,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { PAGE_BYTES } from './connection.ts';
 import type { StorePaths } from './files.ts';
-import { isWhole, type Row, type Table } from './schema.ts';
+import { isWhole, type Row } from './rows.ts';
+import type { Table } from './schema.ts';
 import type { Sealer, SqlValue } from './seal.ts';
 
 const LEAF_OF_A_TABLE = 0x0d;

@@ -6,7 +6,7 @@
 import type { ClientRecord, ClientStore, Clock } from '../protocol/ports.ts';
 import type { Position } from '../protocol/position.ts';
 import type { Records } from './records.ts';
-import type { Row } from './schema.ts';
+import type { Row } from './rows.ts';
 
 const MAX_CLIENTS = 8;
 const FORGET_AFTER_MS = 30 * 86_400_000;

@@ -2,7 +2,7 @@
 import type { Command, CommandAnswer } from '../protocol/commands.ts';
 import type { CommandRecord, CommandStore } from '../protocol/ports.ts';
 import type { Records } from './records.ts';
-import type { Row } from './schema.ts';
+import type { Row } from './rows.ts';
 
 export function openCommands(records: Records): CommandStore {
   const unfinished = records.query('WHERE answer IS NULL ORDER BY rowid');

@@ -4,7 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Connection } from './connection.ts';
-import { EPOCHS, HOLES, META, type Row, SealedTable, seqOffset, toSeq } from './schema.ts';
+import { type Row, SealedTable, selectRows } from './rows.ts';
+import { EPOCHS, HOLES, META, seqOffset, toSeq } from './schema.ts';
 import type { Sealer } from './seal.ts';
 import type { EpochName } from './span-builder.ts';
 import type { Hole, Span } from './timeline.ts';
@@ -30,8 +31,8 @@ export function openEpochs(db: Connection, sealer: Sealer): EpochTable {
   const epochs = new SealedTable(db, EPOCHS, sealer);
   const holes = new SealedTable(db, HOLES, sealer);
   const meta = new SealedTable(db, META, sealer);
-  const all = db.prepare<Row>('SELECT * FROM epochs ORDER BY ordinal');
-  const someHoles = db.prepare<Row>('SELECT * FROM holes WHERE first_seq BETWEEN ? AND ? ORDER BY first_seq');
+  const all = selectRows(db, EPOCHS, 'ORDER BY ordinal');
+  const someHoles = selectRows(db, HOLES, 'WHERE first_seq BETWEEN ? AND ? ORDER BY first_seq');
   const lastEvent = db.prepare<Row>('SELECT max(seq) AS seq FROM events WHERE seq BETWEEN ? AND ?');
   const dropHoles = db.prepare<never>('DELETE FROM holes WHERE first_seq BETWEEN ? AND ? AND last_seq <= ?');
 

@@ -8,7 +8,8 @@ import type { Clock, EventLog } from '../protocol/ports.ts';
 import type { Gap, LogEntry, LogPage, Position } from '../protocol/position.ts';
 import { type Connection, isDamageError, type Statement } from './connection.ts';
 import { type EpochTable, newEpochName } from './epochs.ts';
-import { EVENTS, isWhole, type Row, SealedTable, seqOffset, seqOrdinal, toSeq } from './schema.ts';
+import { isWhole, type Row, SealedTable, selectRows } from './rows.ts';
+import { EVENTS, seqOffset, seqOrdinal, toSeq } from './schema.ts';
 import type { Sealer } from './seal.ts';
 import { nextKept, runEnd, type Span, Timeline, withHole } from './timeline.ts';
 import { uuidv7Generator } from './uuid.ts';
@@ -57,10 +58,12 @@ export class SqliteEventLog implements EventLog, Appender<NewEvent, LogEntry> {
     this.#epochs = epochs;
     this.#onDamage = onDamage;
     this.#events = new SealedTable(db, EVENTS, sealer);
-    this.#select = db.prepare('SELECT * FROM events WHERE seq > ? AND seq <= ? ORDER BY seq');
-    this.#selectType = db.prepare('SELECT * FROM events WHERE seq > ? AND type = ? ORDER BY seq LIMIT ?');
-    this.#selectNotifications = db.prepare(
-      "SELECT * FROM events WHERE seq > ? AND type = 'notification' ORDER BY seq LIMIT ?",
+    this.#select = selectRows(db, EVENTS, 'WHERE seq > ? AND seq <= ? ORDER BY seq');
+    this.#selectType = selectRows(db, EVENTS, 'WHERE seq > ? AND events.type = ? ORDER BY seq LIMIT ?');
+    this.#selectNotifications = selectRows(
+      db,
+      EVENTS,
+      "WHERE seq > ? AND events.type = 'notification' ORDER BY seq LIMIT ?",
     );
     this.#countType = db.prepare('SELECT count(*) AS n FROM events WHERE seq > ? AND type = ?');
     this.#countNotifications = db.prepare(

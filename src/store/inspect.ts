@@ -7,18 +7,8 @@ import { type Connection, isDamageError } from './connection.ts';
 import { openEpochs } from './epochs.ts';
 import { type FileMark, fileMark, type StorePaths, sameMark } from './files.ts';
 import type { FoundHighWater } from './high-water.ts';
-import {
-  EVENTS,
-  isWhole,
-  META,
-  type Row,
-  SCHEMA_VERSION,
-  seqOffset,
-  seqOrdinal,
-  TABLES,
-  type Table,
-  toSeq,
-} from './schema.ts';
+import { isWhole, type Row, selectRows } from './rows.ts';
+import { EVENTS, META, SCHEMA_VERSION, seqOffset, seqOrdinal, TABLES, type Table, toSeq } from './schema.ts';
 import type { Sealer } from './seal.ts';
 import { nextKept, Timeline } from './timeline.ts';
 
@@ -100,7 +90,7 @@ export function inspect(
 }
 
 export function readGeneration(db: Connection): number {
-  const row = db.prepare<Row>(`SELECT value FROM ${META.name} WHERE key = ?`).get([GENERATION]);
+  const row = selectRows(db, META, 'WHERE key = ?').get([GENERATION]);
   return Number(row?.value ?? 0);
 }
 
@@ -108,8 +98,11 @@ const PAGE_ROWS = 1_000;
 
 /** Every row of a table in the order of its rowid, from one on, in pages; ends where the order is broken. */
 export function* rowsOf(db: Connection, table: Table, after = 0): Generator<Row[]> {
-  const select = db.prepare<Row>(
-    `SELECT rowid AS at, * FROM ${table.name} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE_ROWS}`,
+  const select = selectRows(
+    db,
+    table,
+    `NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE_ROWS}`,
+    'rowid AS at, ',
   );
   for (let at = after; ; ) {
     const rows = select.all([at]);

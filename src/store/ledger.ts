@@ -6,7 +6,7 @@ import type { SessionData } from '../protocol/events.ts';
 import type { LedgerPatch, UsageRow } from '../protocol/messages.ts';
 import type { Clock, Ledger } from '../protocol/ports.ts';
 import type { Records } from './records.ts';
-import type { Row } from './schema.ts';
+import type { Row } from './rows.ts';
 
 /** What the session actor starts from goes back so far, days: more than any week or month it counts over. */
 const SNAPSHOT_DAYS = 60;

@@ -11,20 +11,9 @@ import { asideName, createPrivate, type StorePaths, setAside, syncDir } from './
 import { type Finding, type FindingFacts, findingsOf } from './findings.ts';
 import { clearSettled, type FoundHighWater } from './high-water.ts';
 import { type Damage, GENERATION } from './inspect.ts';
+import { isWhole, type Row, SealedTable } from './rows.ts';
 import { openSalvage, type Salvage } from './salvage.ts';
-import {
-  createSchema,
-  EPOCHS,
-  EVENTS,
-  HOLES,
-  isWhole,
-  META,
-  type Row,
-  SealedTable,
-  TABLES,
-  type Table,
-  USAGE,
-} from './schema.ts';
+import { createSchema, EPOCHS, EVENTS, HOLES, META, TABLES, type Table, USAGE } from './schema.ts';
 import type { Sealer } from './seal.ts';
 import { SpanBuilder } from './span-builder.ts';
 

@@ -3,7 +3,8 @@
  * small tables share; each table's own file says what its rows mean.
  */
 import type { Connection, Statement } from './connection.ts';
-import { isWhole, type Row, SealedTable, type Table } from './schema.ts';
+import { isWhole, type Row, SealedTable, selectRows } from './rows.ts';
+import type { Table } from './schema.ts';
 import type { Sealer, SqlValue } from './seal.ts';
 
 /** What a table needs of the writer. */
@@ -44,9 +45,9 @@ export class Records {
     return row && isWhole(this.#table, row, this.#sealer) ? row : undefined;
   }
 
-  /** A query over this table, `SELECT * FROM <table> <tail>`, for `select`. */
+  /** A query over this table, with what follows its FROM, for `select`. */
   query(tail: string): Statement<Row> {
-    return this.#db.prepare(`SELECT * FROM ${this.#table.name} ${tail}`);
+    return selectRows(this.#db, this.#table, tail);
   }
 
   /** The whole rows of a query, and in their place or beside them those that wait and fit. */

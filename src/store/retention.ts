@@ -4,7 +4,8 @@
  */
 import type { Connection } from './connection.ts';
 import { type EpochTable, MAX_EPOCHS } from './epochs.ts';
-import { toSeq } from './schema.ts';
+import { selectRows } from './rows.ts';
+import { EVENTS, toSeq } from './schema.ts';
 import { nextKept, runEnd, type Span, type Timeline } from './timeline.ts';
 
 const DAY_MS = 86_400_000;
@@ -58,7 +59,7 @@ export class Pruner {
 
   /** Events kept that are older than `cutoff` (ISO 8601). Times in the log rise, so this is a binary search. */
   olderThan(cutoff: string): number {
-    const at = this.#db.prepare<{ ts: string }>('SELECT ts FROM events WHERE seq >= ? ORDER BY seq LIMIT 1');
+    const at = selectRows(this.#db, EVENTS, 'WHERE seq >= ? ORDER BY seq LIMIT 1');
     let older = 0;
     for (const span of this.#timeline.spans) {
       let low = span.prunedTo;
@@ -66,7 +67,7 @@ export class Pruner {
       while (low < high) {
         const middle = Math.ceil((low + high) / 2);
         const ts = at.get([toSeq(span.ordinal, middle)])?.ts;
-        if (ts !== undefined && ts < cutoff) low = middle;
+        if (ts !== undefined && String(ts) < cutoff) low = middle;
         else high = middle - 1;
       }
       const before = { epoch: span.epoch, offset: span.prunedTo };

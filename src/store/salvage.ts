@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { AS_IT_IS, type Connection, connect, PAGE_BYTES, REBUILDING } from './connection.ts';
 import { copyIfThere, createPrivate, type StorePaths } from './files.ts';
-import { createSchema, type Row, TABLES, type Table } from './schema.ts';
+import { type Row, selectRows } from './rows.ts';
+import { createSchema, TABLES, type Table } from './schema.ts';
 import { mendWal } from './wal-mend.ts';
 
 /** A copy that can be read as far as it can be; `remove` when done. */
@@ -96,8 +97,11 @@ const END = Number.MAX_SAFE_INTEGER;
 
 /** All rows that can be read, in order: a range that fails is read in halves, down to the row. */
 function* readAround(db: Connection, table: Table): Generator<Row> {
-  const select = db.prepare<Row>(
-    `SELECT rowid AS at, * FROM ${table.name} NOT INDEXED WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?`,
+  const select = selectRows(
+    db,
+    table,
+    'NOT INDEXED WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?',
+    'rowid AS at, ',
   );
   const read = (after: number, upTo: number, limit: number): Row[] | null => {
     try {

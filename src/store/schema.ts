@@ -1,9 +1,8 @@
 /**
  * The tables: one descriptor each, from which the DDL, the sealed insert, the check at the start and the salvage are
- * made. Each row ends in `seal` (see seal.ts). Rowids are ordinary so that a damaged table can be walked by them.
+ * made. Each row ends in `seal` (see rows.ts). Rowids are ordinary so that a damaged table can be walked by them.
  */
-import type { Connection, Statement } from './connection.ts';
-import type { Sealer, SqlValue } from './seal.ts';
+import type { Connection } from './connection.ts';
 
 export const SCHEMA_VERSION = 1;
 
@@ -80,7 +79,8 @@ export const TABLES: readonly Table[] = [
   TOLD,
 ];
 
-const INTEGER_KEYS: ReadonlySet<Table> = new Set([EPOCHS, HOLES, EVENTS]);
+/** Tables whose key is the rowid. */
+export const INTEGER_KEYS: ReadonlySet<Table> = new Set([EPOCHS, HOLES, EVENTS]);
 
 function ddl(table: Table): string {
   const key = table.columns.slice(0, table.keyLength);
@@ -96,47 +96,4 @@ export function createSchema(db: Connection): void {
     CREATE TABLE reserve(room);
     PRAGMA user_version=${SCHEMA_VERSION};
     COMMIT;`);
-}
-
-export type Row = Record<string, SqlValue>;
-
-/** Puts rows of one table, sealed; one with the same key is replaced. */
-export class SealedTable {
-  readonly table: Table;
-  readonly #sealer: Sealer;
-  readonly #put: Statement<never>;
-  readonly #remove: Statement<never>;
-  readonly #get: Statement<Row>;
-
-  constructor(db: Connection, table: Table, sealer: Sealer) {
-    this.table = table;
-    this.#sealer = sealer;
-    const { name, columns, keyLength } = table;
-    const where = columns
-      .slice(0, keyLength)
-      .map((c) => `${c} = ?`)
-      .join(' AND ');
-    const marks = [...columns, 'seal'].map(() => '?').join(', ');
-    this.#put = db.prepare(`INSERT OR REPLACE INTO ${name} VALUES (${marks})`);
-    this.#remove = db.prepare(`DELETE FROM ${name} WHERE ${where}`);
-    this.#get = db.prepare(`SELECT * FROM ${name} WHERE ${where}`);
-  }
-
-  put(values: readonly SqlValue[]): void {
-    this.#put.run([...values, this.#sealer.seal(this.table.name, values)]);
-  }
-
-  remove(key: readonly SqlValue[]): void {
-    this.#remove.run(key);
-  }
-
-  get(key: readonly SqlValue[]): Row | undefined {
-    return this.#get.get(key);
-  }
-}
-
-/** Whether a row is the one that was written. */
-export function isWhole(table: Table, row: Row, sealer: Sealer): boolean {
-  const values = table.columns.map((c) => row[c] ?? null);
-  return row.seal === sealer.seal(table.name, values);
 }

@@ -2,7 +2,7 @@
 import type { SessionData } from '../protocol/events.ts';
 import type { SyncState, SyncStore } from '../protocol/ports.ts';
 import type { Records } from './records.ts';
-import type { Row } from './schema.ts';
+import type { Row } from './rows.ts';
 
 export function openSync(records: Records, sessions: Records): SyncStore {
   const due = records.query('WHERE confirmed = 0 AND ask_at_ms IS NOT NULL ORDER BY ask_at_ms');

@@ -43,11 +43,11 @@ beforeAll(async () => {
 const db = (at: string) => join(at, 'playwarden.db');
 const wal = (at: string) => join(at, 'playwarden.db-wal');
 
-function flip(path: string, at: number): void {
+function flip(path: string, at: number, bit = 0x10): void {
   const fd = openSync(path, 'r+');
   const byte = Buffer.alloc(1);
   readSync(fd, byte, 0, 1, at);
-  byte[0] = (byte[0] ?? 0) ^ 0x10;
+  byte[0] = (byte[0] ?? 0) ^ bit;
   writeSync(fd, byte, 0, 1, at);
   closeSync(fd);
 }
@@ -84,6 +84,11 @@ const KINDS: readonly Kind[] = [
   {
     name: 'a flipped bit in the payload of a row',
     harm: (at) => flip(db(at), find(db(at), 'xxxxx', 4_000)),
+    saved: ALL - 1,
+  },
+  {
+    name: 'a flipped bit that leaves a text which is not UTF-8',
+    harm: (at) => flip(db(at), find(db(at), 'xxxxx', 4_000), 0x80),
     saved: ALL - 1,
   },
   {
