@@ -13,6 +13,7 @@ import type {
   FromScanner,
   FromSession,
   GameProcess,
+  ProcessIdentity,
   ToSession,
 } from '../protocol/messages.ts';
 import type { Store, ToldProcess } from '../protocol/ports.ts';
@@ -20,6 +21,7 @@ import { type AgentClock, isoTime } from './agent-clock.ts';
 import { recordOutcome } from './command-outcome.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
 import { isSelfTest } from './self-test.ts';
+import { StopGate } from './stop-gate.ts';
 import { ToldProcesses } from './told-processes.ts';
 
 /** A scan may fail this often in a row before the agent calls itself degraded. */
@@ -50,6 +52,7 @@ export interface Router {
 export function createRouter(options: RouterOptions): Router {
   const { store, clock, config } = options;
   const told = new ToldProcesses(store.told);
+  const gate = new StopGate(clock);
   let source: SourceName | null = null;
   /** The source of the first snapshot: working with another one is a degradation. */
   let best: SourceName | null = null;
@@ -68,6 +71,7 @@ export function createRouter(options: RouterOptions): Router {
   function started(process: GameProcess, found: boolean): void {
     const row = told.get(process) ?? newlyTold(process, found);
     if (!told.get(process)) {
+      gate.expect(process);
       store.commit(() => {
         store.log.append([startedEvent(row, config().games)]);
         told.put(row);
@@ -77,8 +81,11 @@ export function createRouter(options: RouterOptions): Router {
     if (isSelfTest(process)) void closeAll([row], 'command');
   }
 
-  function stopped(message: Extract<FromScanner, { type: 'process.stopped' }>): void {
-    const { identity, endedAwakeMs } = message;
+  function stopped({ identity, endedAwakeMs }: Extract<FromScanner, { type: 'process.stopped' }>): void {
+    gate.whenTaken(identity, () => tellStop(identity, endedAwakeMs));
+  }
+
+  function tellStop(identity: ProcessIdentity, endedAwakeMs: number | null): void {
     const row = told.get(identity);
     if (!row) return;
     store.commit(() => {
@@ -109,7 +116,10 @@ export function createRouter(options: RouterOptions): Router {
         ...fresh.map((row) => startedEvent(row, games)),
       ]);
       for (const row of gone) told.remove(row.process);
-      for (const row of fresh) told.put(row);
+      for (const row of fresh) {
+        told.put(row);
+        gate.expect(row.process);
+      }
     });
     scanned = true;
     greetSession();
@@ -151,6 +161,7 @@ export function createRouter(options: RouterOptions): Router {
           recordOutcome(store, commandId, { status: 'success', result });
         }
       });
+      gate.taken(message.started);
     } finally {
       // Enforcement never waits for the disk (contract D10): a game is closed even when that cannot be written.
       for (const order of message.closes) void carryOut(order);

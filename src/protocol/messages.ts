@@ -173,6 +173,8 @@ export type FromSession = {
   readonly events: readonly EventBody[];
   readonly ledger: LedgerPatch;
   readonly closes: readonly CloseOrder[];
+  /** Processes whose start was taken in: what there is to tell of it stands in `events`. */
+  readonly started: readonly ProcessIdentity[];
   /** Trusted wall time = awake clock + this, ms. */
   readonly trustedBiasMs: number;
   /** Set when this output is the effect of a command: its result is stored in the same transaction. */

@@ -88,8 +88,55 @@ const closeOrder = (cause: 'day' | 'pause', pid: number): FromSession => ({
       targets: [identity(pid)],
     },
   ],
+  started: [],
   trustedBiasMs: 5,
   command: null,
+});
+
+/** What the session actor answers when it has taken in the start of a process. */
+const tookIn = (pid: number): FromSession => ({
+  ...closeOrder('day', pid),
+  events: [agentEvent('agent_recovered', 'stands for session_started')],
+  closes: [],
+  started: [identity(pid)],
+});
+
+describe('E4: a stop that overtakes the start of its session', () => {
+  const stop = (pid: number) =>
+    ({ type: 'process.stopped', identity: identity(pid), endedAwakeMs: 999_500, how: 'exit' }) as const;
+
+  test('waits until the session actor has told the start', () => {
+    const { router, kinds, events, toSession } = setUp();
+    router.fromScanner({ type: 'process.started', process: player(7), found: false });
+    router.fromScanner(stop(7));
+    expect(kinds()).toEqual(['roblox_started']);
+    router.fromSession(tookIn(7));
+    expect(kinds()).toEqual(['roblox_started', 'agent_recovered', 'roblox_stopped']);
+    expect(events()[2].data.process_info.ended_at).toBe('2026-01-15T15:59:59.500Z');
+    expect(toSession.map((m) => m.type)).toEqual(['process.started', 'process.stopped']);
+  });
+
+  test('a process of the first snapshot waits as well', () => {
+    const { router, kinds } = setUp();
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(7)], source: 'procfs' });
+    router.fromScanner(stop(7));
+    router.fromSession(tookIn(7));
+    expect(kinds()).toEqual(['roblox_started', 'agent_recovered', 'roblox_stopped']);
+  });
+
+  test('is told without delay once the start was taken in, and after 5 s without an answer', () => {
+    const { router, kinds, clock } = setUp();
+    router.fromScanner({ type: 'process.started', process: player(7), found: false });
+    router.fromSession(tookIn(7));
+    router.fromScanner(stop(7));
+    expect(kinds().at(-1)).toBe('roblox_stopped');
+    router.fromScanner({ type: 'process.started', process: player(8), found: false });
+    router.fromScanner(stop(8));
+    clock.advance(4_999);
+    expect(kinds().at(-1)).toBe('roblox_started');
+    clock.advance(1);
+    expect(kinds().at(-1)).toBe('roblox_stopped');
+  });
 });
 
 describe('E1: starts and stops', () => {

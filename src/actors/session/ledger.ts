@@ -39,11 +39,11 @@ export function output(turn: Turn, force: boolean): FromSession | null {
   const trustedBiasMs = biasOf(state);
   const moved = !(Math.abs(trustedBiasMs - state.postedBiasMs) < BIAS_NOISE_MS);
   const write = turn.write || turn.events.length > 0 || isDue(turn, force);
-  if (!write && !moved && turn.closes.length === 0 && !turn.command) return null;
+  const { events, closes, started, command } = turn;
+  if (!write && !moved && closes.length === 0 && started.length === 0 && !command) return null;
   const ledger = write ? patch(turn) : { usage: [], sessions: [], state: {} };
   state.postedBiasMs = trustedBiasMs;
-  const { events, closes, command } = turn;
-  return { type: 'session.output', events, ledger, closes, trustedBiasMs, command };
+  return { type: 'session.output', events, ledger, closes, started, trustedBiasMs, command };
 }
 
 /** Asks to be woken for the next write. */

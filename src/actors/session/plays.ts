@@ -19,6 +19,7 @@ const SHORTEST_GAP_MS = 1_000;
 /** A game process runs. One that nobody limits (no child, or none that is configured) makes no session. */
 export function processStarted(turn: Turn, process: GameProcess, childId: string | null): void {
   const { state } = turn;
+  turn.started.push({ pid: process.pid, startKey: process.startKey });
   if (childId === null || !profileIn(state, childId)) return;
   if (!state.config.games.some((g) => g.id === process.game)) return;
   const now = state.reading.awakeMs;

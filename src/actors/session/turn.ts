@@ -3,7 +3,7 @@
  * The files beside this one are the step's parts and work on a turn; behavior.ts puts them in order.
  */
 import type { EventBody, SessionData } from '../../protocol/events.ts';
-import type { CloseOrder } from '../../protocol/messages.ts';
+import type { CloseOrder, ProcessIdentity } from '../../protocol/messages.ts';
 import type { Problem } from '../../protocol/problems.ts';
 import { type ChildState, newChild, type SessionState } from './state.ts';
 import { copyState } from './state-copy.ts';
@@ -12,6 +12,8 @@ export interface Turn {
   readonly state: SessionState;
   readonly events: EventBody[];
   readonly closes: CloseOrder[];
+  /** Processes whose start was taken in. */
+  readonly started: ProcessIdentity[];
   /** Sessions that ended in this step. */
   readonly ended: SessionData[];
   command: { readonly commandId: string; readonly result: unknown } | null;
@@ -25,6 +27,7 @@ export function beginTurn(state: SessionState): Turn {
     state: copyState(state),
     events: [],
     closes: [],
+    started: [],
     ended: [],
     command: null,
     refusal: null,

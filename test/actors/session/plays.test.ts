@@ -18,6 +18,16 @@ describe('one session', () => {
     expect(pc.outputs.find((o) => o.events.length === 3)).toBeDefined();
   });
 
+  it('E4: a start is answered in the output that tells its session, and also when it makes none', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    expect(pc.outputs.find((o) => o.started.length > 0)?.events).toMatchObject([
+      { event_type: 'session_started' },
+    ]);
+    pc.start('roblox', 'nobody');
+    expect(pc.outputs.flatMap((o) => [...o.started])).toHaveLength(2);
+  });
+
   it('E1: session_ended comes rejoin_seconds later, its end and minutes are those of the moment it went', () => {
     const pc = machine();
     const pid = pc.start('roblox', KID);
