@@ -4,7 +4,8 @@
  */
 import * as z from 'zod/mini';
 
-const isoTime = z.string();
+/** Not checked any further: what the agent writes is `2026-08-11T10:30:00.000Z`. */
+export const isoTime = z.string().check(z.meta({ format: 'date-time' }));
 const count = z.int().check(z.minimum(0));
 
 export const processInfo = z.object({

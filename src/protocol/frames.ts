@@ -1,6 +1,7 @@
 /** WebSocket frames other than events (contract section 5), and the names of the subprotocols. Pure. */
 import * as z from 'zod/mini';
 import { commandAnswer } from './commands.ts';
+import { isoTime } from './events.ts';
 import { gap, position } from './position.ts';
 
 export const SUBPROTOCOL_RELIABLE = 'playwarden.v1';
@@ -59,10 +60,10 @@ export const welcomeFrame = z.object({
   acked_offset: z.int(),
   recovered: z.boolean(),
   gap: z.nullable(gap),
-  timestamp: z.string(),
+  timestamp: isoTime,
 });
 export const gapFrame = z.object({ type: z.literal('gap'), ...gap.shape });
-export const pongFrame = z.object({ type: z.literal('pong'), timestamp: z.string() });
+export const pongFrame = z.object({ type: z.literal('pong'), timestamp: isoTime });
 export const byeFrame = z.object({ type: z.literal('bye'), code: z.int(), retry_after_ms: z.int() });
 export const errorFrame = z.object({ type: z.literal('error'), problem: z.unknown() });
 export const commandResultFrame = z.object({

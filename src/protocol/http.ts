@@ -22,7 +22,7 @@ const wholeNumber = (min: number, max: number) =>
       z.string().check(z.regex(/^\d{1,15}$/, 'must be a whole number')),
       z.transform((text: string) => Number(text)),
     ),
-    z.number().check(z.minimum(min), z.maximum(max)),
+    z.int().check(z.minimum(min), z.maximum(max)),
   );
 
 const seconds = z.pipe(
