@@ -8,6 +8,7 @@ const bundled = new Set(['zod', 'comlink', 'temporal-polyfill']);
 await build({
   entryPoints: {
     main: 'bench/main.ts',
+    results: 'bench/results.ts',
     'bare-floor': 'bench/peers/bare-floor/main.ts',
     'bare-floor.worker': 'bench/peers/bare-floor/reader.worker.ts',
     'bare-node': 'bench/peers/bare-node/main.ts',

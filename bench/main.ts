@@ -46,9 +46,10 @@ async function main(): Promise<void> {
   const measures: Measure[] = [];
   for (const group of chosen) {
     for (const one of group.cases) {
-      console.log(`\n${group.name}.${one.name}`);
+      const begun = performance.now();
       const found = await runCase(group.name, one, values.smoke);
-      console.log(table(found));
+      const seconds = ((performance.now() - begun) / 1_000).toFixed(0);
+      console.log(`\n${group.name}.${one.name} (${seconds} s)\n${table(found)}`);
       measures.push(...found);
     }
   }

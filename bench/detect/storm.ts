@@ -56,7 +56,9 @@ export const storm: Case = {
     const of = (kind: Notice['kind']) => notices.filter((n) => n.kind === kind && began.has(n.pid));
     const distinct = (kind: Notice['kind']) => new Set(of(kind).map((n) => n.pid)).size;
     const delay = (kind: Notice['kind'], stamp: StampsByPid) =>
-      of(kind).map(({ pid, atMs }) => atMs - (stamp.before(pid, atMs) ?? Number.NaN));
+      of(kind)
+        .map(({ pid, atMs }) => atMs - (stamp.before(pid, atMs) ?? Number.NaN))
+        .filter((ms) => !Number.isNaN(ms));
     const lost = stamps.lost > 0 ? `the bench's own stamps overflowed ${stamps.lost} times` : undefined;
     bench.record('rate', `fork storm of ${seconds} s: execs by others`, rate, '/s', { note: lost });
     bench.record('starts', `storm: starts told of ${games}`, distinct('start'), '', { goal: exactly(games) });

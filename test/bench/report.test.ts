@@ -1,6 +1,7 @@
 /** The arithmetic of the benches: percentiles, verdicts, the noise band. Nothing is measured here. */
 import { describe, expect, it } from 'vitest';
 import { compare, noiseBand } from '../../bench/report/compare.ts';
+import { markdown } from '../../bench/report/markdown.ts';
 import { atLeast, atMost, exactly, judge, type Measure } from '../../bench/report/measure.ts';
 import { exponent, percentile, summarize } from '../../bench/report/samples.ts';
 import { figure, table } from '../../bench/report/text.ts';
@@ -93,4 +94,24 @@ describe('two runs', () => {
     expect(noiseBand('detect.latency.start.p99')).toBeGreaterThan(noiseBand('detect.latency.start.p50'));
     expect(noiseBand('runtime.whole.cpu')).toBeGreaterThan(noiseBand('detect.latency.start.p50'));
   });
+});
+
+it('the page for readers names the machine, the missed goals first, and every number', () => {
+  const page = markdown(
+    {
+      at: '2026-01-01T00:00:00.000Z',
+      smoke: false,
+      machine: { cpu: 'CPU', cores: 2, memoryMb: 1_000, kernel: 'Linux 6', node: 'v20' },
+      noise: { loadBefore: [0.1], loadAfter: [0.2], busyBefore: 3 },
+      measures: [
+        measure('detect.a.p50', 1.5, { goal: atMost(1), what: 'slow | late' }),
+        measure('detect.b.p50', 0.5, { goal: atMost(1) }),
+      ],
+    },
+    [{ title: 'Latency', file: 'charts/latency.svg' }],
+  );
+  expect(page).toContain('2 × CPU');
+  expect(page).toContain('## Goals: 1 met, 1 not met');
+  expect(page).toContain('| slow \\| late | 1.50 ms | ≤ 1 ms | NOT MET by 50 % |  |');
+  expect(page).toContain('![Latency](charts/latency.svg)');
 });
