@@ -34,6 +34,7 @@ import {
   deliveredEvent,
   failedResult,
   HTTP_ANSWERS,
+  limits,
   liveStatus,
   problemAnswer,
   type RouteName,
@@ -85,6 +86,7 @@ const SHARED = {
   CloseResult: closeResult,
   CloseReport: closeReport,
   Standing: standing,
+  Limits: limits,
   LiveStatus: liveStatus,
   SentResult: sentResult,
   FailedResult: failedResult,
@@ -153,6 +155,8 @@ const ABOUT: Readonly<Record<string, string>> = {
     'A compact JWS (EdDSA) whose payload is a command with `command_id`, and `iat`, `exp` (epoch seconds) and `aud` (the agent_id).',
   Standing: 'What is in force after set_time_limit, extend_time, pause or resume.',
   FailedResult: 'The command failed before it reached anything.',
+  Limits:
+    '`daily_limit_minutes` is the base; `extra_minutes` come on top today. `window`: the one that is open, or the next.',
   ChildStatus:
     'How a child stands now. A pause without an end: `limited_by` is `pause`, `paused_until` null.',
   PollAnswer:
@@ -203,10 +207,11 @@ function rendered(named: Schemas): Record<string, JsonSchema> {
   );
 }
 
-/** Leaves out what says nothing: the bounds of a JavaScript integer, that keys are strings. */
+/** Leaves out what says nothing: the bounds of a JavaScript integer, that keys are strings, a format once more as a pattern. */
 function tidy({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.format?.startsWith('date')) delete jsonSchema.pattern;
   if (typeof jsonSchema.propertyNames === 'object' && !('pattern' in jsonSchema.propertyNames)) {
     delete jsonSchema.propertyNames;
   }

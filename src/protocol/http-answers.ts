@@ -59,6 +59,19 @@ export const deliveredEvent = z.discriminatedUnion('type', [
   DELIVERED.AgentEvent,
 ]);
 
+/** What a child may do, extra time and overrides of a parent included; `window` is the open or the next one. */
+export const limits = z.object({
+  daily_limit_minutes: z.nullable(minutes),
+  weekly_limit_minutes: z.nullable(minutes),
+  extra_minutes: z.number(),
+  used_minutes_week: minutes,
+  games: z.record(
+    z.string(),
+    z.object({ used_minutes_today: minutes, daily_limit_minutes: z.nullable(minutes) }),
+  ),
+  window: z.nullable(text),
+});
+
 /** How a child stands: an entry of `/desktop/status`, and the result of `get_live_status`. */
 export const childStatus = z.object({
   playing: z.boolean(),
@@ -68,17 +81,7 @@ export const childStatus = z.object({
   remaining_minutes: z.nullable(minutes),
   limited_by: z.nullable(limitName),
   paused_until: z.nullable(isoTime),
-  limits: z.object({
-    daily_limit_minutes: z.nullable(minutes),
-    weekly_limit_minutes: z.nullable(minutes),
-    extra_minutes: z.number(),
-    used_minutes_week: minutes,
-    games: z.record(
-      z.string(),
-      z.object({ used_minutes_today: minutes, daily_limit_minutes: z.nullable(minutes) }),
-    ),
-    window: z.nullable(text),
-  }),
+  limits,
 });
 
 /** One part of the agent; `last_work_ms_ago` is the age of its last real work, not of its last sign of life. */
@@ -106,6 +109,8 @@ export const agentFigures = z.object({
   ),
   store: z.object({ ok: z.boolean(), unsynced: count, waiting: count, reason: z.optional(text) }),
   resources: z.object({ cpu_percent: z.number(), rss_bytes: z.number() }),
+  /** The game that `playwarden doctor` plays. */
+  self_test: text,
   rejected_signatures: z.record(z.string(), count),
 });
 
