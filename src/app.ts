@@ -35,8 +35,10 @@ import { startMainBeat } from './runtime/heartbeat.ts';
 import { PoisonRegister } from './runtime/poison.ts';
 import { Supervisor } from './runtime/supervisor.ts';
 import { workerFile } from './runtime/worker-file.ts';
+import { storePaths } from './store/files.ts';
 import { lockDataDir } from './store/lock.ts';
 import { openStore } from './store/open.ts';
+import { giveUpReserve } from './store/reserve.ts';
 import { type RunningServer, startServer } from './transport/server.ts';
 
 /** A status that waits longer than this for the session actor goes without it, ms. */
@@ -216,34 +218,38 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     unlock();
   }
 
+  function describeAgent(): AgentFile {
+    const files = tokenFiles(dataDir);
+    return {
+      pid: process.pid,
+      host: config.desktop_client.websocket.host,
+      port: server?.port ?? 0,
+      version: VERSION,
+      agent_id: agentId,
+      started_at: startedAt,
+      epoch: store.log.ends().epoch,
+      token_file: files.control,
+      view_token_file: files.view,
+      source: router.detection().source ?? 'none',
+    };
+  }
+
+  let about: AgentFile;
   try {
     router.tell(
       ...store.findings,
       agentEvent('agent_started', `Playwarden ${VERSION} started.`, { version: VERSION }),
     );
     await supervisor.start();
+    await commands.resumePending();
+    stops.push(monitorHealth(clock, () => desk.health().reasons, router.tell));
+    stops.push(keepRetention(store, clock, () => config));
+    about = describeAgent();
+    writeAgentFile(dataDir, about, () => giveUpReserve(storePaths(dataDir).reserve));
   } catch (error) {
-    await shutDown();
+    await shutDown().catch((err: unknown) => logger.error({ err }, 'the agent did not stop cleanly'));
     throw error;
   }
-  await commands.resumePending();
-  stops.push(monitorHealth(clock, () => desk.health().reasons, router.tell));
-  stops.push(keepRetention(store, clock, () => config));
-
-  const files = tokenFiles(dataDir);
-  const about: AgentFile = {
-    pid: process.pid,
-    host: config.desktop_client.websocket.host,
-    port: (server as RunningServer | null)?.port ?? 0,
-    version: VERSION,
-    agent_id: agentId,
-    started_at: startedAt,
-    epoch: store.log.ends().epoch,
-    token_file: files.control,
-    view_token_file: files.view,
-    source: router.detection().source ?? 'none',
-  };
-  writeAgentFile(dataDir, about);
 
   return {
     about,

@@ -6,8 +6,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { LOG_LEVELS } from './app/logger.ts';
 import { VERSION } from './app/version.ts';
-import { configFile, dataDir, day, port, type Settle } from './cli/options.ts';
+import { configFile, dataDir, day, port, type Settle, withoutEmpty } from './cli/options.ts';
 import { parentCommands } from './cli/parent-commands.ts';
+import { heedSignals } from './cli/signals.ts';
 import { EXIT, type ExitCode, UserError } from './protocol/exit-codes.ts';
 
 /** The exit code of the command that ran. */
@@ -38,8 +39,9 @@ function program(): Command {
       new Option('--log-level <level>', 'how much is logged').choices([...LOG_LEVELS]).default('info'),
     )
     .action(async (options) => {
+      const signals = heedSignals();
       const { run } = await import('./cli/run.ts');
-      settle(await run(options));
+      settle(await run(options, signals));
     });
 
   root
@@ -176,9 +178,14 @@ function failure(error: unknown): ExitCode {
   return EXIT.gaveUp;
 }
 
+/** What a command left open keeps its process no longer than this, ms. */
+const LINGER_MS = 3_000;
+
+withoutEmpty(process.env);
 program()
   .parseAsync()
   .then(() => outcome, failure)
   .then((code) => {
     process.exitCode = code;
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   });

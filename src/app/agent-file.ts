@@ -18,8 +18,19 @@ export interface AgentFile {
 
 const path = (dataDir: string) => join(dataDir, 'agent.json');
 
-export function writeAgentFile(dataDir: string, agent: AgentFile): void {
-  writeWholeFile(path(dataDir), `${JSON.stringify(agent, null, 2)}\n`, 0o644);
+/** `makeRoom` gives up what is kept for a full disk; true when there was something. */
+export function writeAgentFile(
+  dataDir: string,
+  agent: AgentFile,
+  makeRoom: () => boolean = () => false,
+): void {
+  const write = () => writeWholeFile(path(dataDir), `${JSON.stringify(agent, null, 2)}\n`, 0o644);
+  try {
+    write();
+  } catch (error) {
+    if (!makeRoom()) throw error;
+    write();
+  }
 }
 
 export function removeAgentFile(dataDir: string): void {

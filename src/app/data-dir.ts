@@ -3,9 +3,9 @@
  * What stands in it belongs to tokens.ts, agent-file.ts and the store.
  */
 import { execFile } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 
@@ -29,7 +29,36 @@ export function defaultDataDir(s: Surroundings = surroundings()): string {
 }
 
 function surroundings(): Surroundings {
-  return { platform: process.platform, env: process.env, home: homedir(), root: process.getuid?.() === 0 };
+  return { platform: process.platform, env: process.env, home: home(), root: process.getuid?.() === 0 };
+}
+
+function home(): string {
+  try {
+    return homedir();
+  } catch {
+    throw new UserError(EXIT.config, 'This account has no home directory: name a place with --data-dir.');
+  }
+}
+
+/** A disk that takes nothing, in difference to a directory that is not ours to write in. */
+const DISK_REASONS = new Set(['EROFS', 'ENOSPC', 'EDQUOT', 'EIO']);
+
+/** Why a directory cannot be made: Node says ENOENT for a read-only disk when it makes the parents too. */
+function refusedDir(dir: string, error: unknown): UserError {
+  let reason = reasonOf(error);
+  if (reason === 'ENOENT') {
+    let parent = dirname(dir);
+    while (!existsSync(parent)) parent = dirname(parent);
+    try {
+      accessSync(parent, constants.W_OK);
+    } catch (why) {
+      reason = reasonOf(why);
+    }
+  }
+  return new UserError(
+    DISK_REASONS.has(reason) ? EXIT.disk : EXIT.config,
+    `The data directory ${dir} cannot be made (${reason}): name another with --data-dir.`,
+  );
 }
 
 /**
@@ -43,10 +72,7 @@ export async function prepareDataDir(path: string): Promise<string> {
   try {
     made = mkdirSync(dir, { recursive: true, mode });
   } catch (error) {
-    throw new UserError(
-      EXIT.config,
-      `The data directory ${dir} cannot be made (${reasonOf(error)}): name another with --data-dir.`,
-    );
+    throw refusedDir(dir, error);
   }
   if (process.platform === 'win32') {
     if (made) await restrictOnWindows(dir);
@@ -64,7 +90,7 @@ export async function prepareDataDir(path: string): Promise<string> {
   if (stat.uid !== uid) {
     throw new UserError(
       EXIT.config,
-      `The data directory ${dir} belongs to another account (uid ${stat.uid}): run "chown -R ${userInfo().username} ${dir}" or name another with --data-dir.`,
+      `The data directory ${dir} belongs to another account (uid ${stat.uid}): run "chown -R ${uid} ${dir}" or name another with --data-dir.`,
     );
   }
   if (stat.mode & 0o022) {

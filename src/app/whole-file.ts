@@ -13,9 +13,19 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { EXIT, UserError } from '../protocol/exit-codes.ts';
 
-/** Replaces `path` by `text` with this mode. Throws what the system says; the old file then stands as it was. */
+/** Replaces `path` by `text` with this mode. Throws UserError 74 if it cannot; the old file then stands as it was. */
 export function writeWholeFile(path: string, text: string, mode: number): void {
+  try {
+    replace(path, text, mode);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(EXIT.disk, `${path} cannot be written: ${why}`);
+  }
+}
+
+function replace(path: string, text: string, mode: number): void {
   const temporary = `${path}.${process.pid}.tmp`;
   rmSync(temporary, { force: true });
   const bytes = Buffer.from(text);
@@ -24,7 +34,7 @@ export function writeWholeFile(path: string, text: string, mode: number): void {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
     if (process.platform !== 'win32') fchmodSync(fd, mode);
     fsyncSync(fd);
-    if (fstatSync(fd).size !== bytes.length) throw new Error(`${path} could not be written whole`);
+    if (fstatSync(fd).size !== bytes.length) throw new Error('the disk took only a part of it');
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

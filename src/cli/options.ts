@@ -9,10 +9,21 @@ export type Settle = (code: ExitCode) => void;
 export type CommandGroup = (root: Command, settle: Settle) => void;
 
 export const dataDir = () =>
-  new Option('--data-dir <dir>', 'where the agent keeps its data').env('PLAYWARDEN_DATA_DIR');
+  new Option('--data-dir <dir>', 'where the agent keeps its data').env('PLAYWARDEN_DATA_DIR').argParser(path);
 
 export const configFile = () =>
-  new Option('--config <file>', 'the configuration (JSON)').env('PLAYWARDEN_CONFIG');
+  new Option('--config <file>', 'the configuration (JSON)').env('PLAYWARDEN_CONFIG').argParser(path);
+
+/** A variable that is set to nothing counts as not set, as in a shell: an empty path would be the working directory. */
+export function withoutEmpty(env: NodeJS.ProcessEnv): void {
+  for (const name of ['PLAYWARDEN_CONFIG', 'PLAYWARDEN_DATA_DIR']) if (env[name] === '') delete env[name];
+}
+
+/** An argument that is a path. */
+function path(text: string): string {
+  if (text === '') throw new InvalidArgumentError('must not be empty.');
+  return text;
+}
 
 /** An argument that is a port. */
 export function port(text: string): number {

@@ -8,6 +8,7 @@ import { createLogger, type Logger, type LogLevel } from '../app/logger.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+import type { Signals } from './signals.ts';
 
 export interface RunOptions {
   readonly config?: string;
@@ -20,14 +21,14 @@ export interface RunOptions {
 /** A stop that takes longer than this ends the process anyway, ms (contract C4: within 5 s). */
 const STOP_DEADLINE_MS = 4_500;
 
-export async function run(options: RunOptions): Promise<ExitCode> {
+export async function run(options: RunOptions, signals: Signals): Promise<ExitCode> {
   const wanted = options.dataDir ?? defaultDataDir();
   const read = readConfig(options.config, wanted);
   if (!read.ok)
     throw new UserError(EXIT.config, `${read.file} does not hold:\n${describeErrors(read.errors)}`);
   const dataDir = await prepareDataDir(wanted);
   const logger = await createLogger(options.logLevel);
-  const ending = endings(logger);
+  const ending = endings(logger, signals);
 
   if (!read.config.security.require_token) {
     logger.warn({}, 'security.require_token is false: every program of this PC may command the agent');
@@ -38,23 +39,27 @@ export async function run(options: RunOptions): Promise<ExitCode> {
     logger,
     onGaveUp: (reason) => ending.end(EXIT.gaveUp, reason),
   });
-  const reload = () => void reloadFrom(agent, options, dataDir, logger);
-  if (process.platform !== 'win32') process.on('SIGHUP', reload);
+  signals.onReload(() => void reloadFrom(agent, options, dataDir, logger));
 
   const { port, token_file, source } = agent.about;
+  // Whoever waited for the line may be gone; the children's limits hold all the same.
+  process.stdout.on('error', ({ message }) =>
+    logger.warn({ reason: message }, 'standard output takes nothing'),
+  );
   process.stdout.write(
     `playwarden ready http://127.0.0.1:${port} token-file=${token_file} source=${source}\n`,
   );
 
   const code = await ending.asked;
-  const deadline = setTimeout(() => process.exit(code), STOP_DEADLINE_MS);
   await agent.stop();
-  clearTimeout(deadline);
   return code;
 }
 
 /** Why the agent ends: a signal, or a failure that no restart mends. */
-function endings(logger: Logger): {
+function endings(
+  logger: Logger,
+  signals: Signals,
+): {
   readonly asked: Promise<ExitCode>;
   end(code: ExitCode, reason: string): void;
 } {
@@ -65,11 +70,11 @@ function endings(logger: Logger): {
   const end = (code: ExitCode, reason: string) => {
     if (code === EXIT.ok) logger.info({ reason }, 'stopping');
     else logger.error({ reason }, 'giving up');
+    // From the asking on, be it in the middle of the start.
+    setTimeout(() => process.exit(code), STOP_DEADLINE_MS).unref();
     settle(code);
   };
-  const signals: NodeJS.Signals[] =
-    process.platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM'];
-  for (const signal of signals) process.on(signal, () => end(EXIT.ok, signal));
+  void signals.stop.then((signal) => end(EXIT.ok, signal));
   process.on('uncaughtException', (error) => {
     logger.error({ err: error }, 'an unexpected failure');
     process.exit(EXIT.gaveUp);

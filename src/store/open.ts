@@ -25,10 +25,14 @@ export function openStore(options: StoreOptions): Store {
   try {
     return open(paths, options);
   } catch (error) {
-    // With a full disk the files that SQLite makes at each start find room where the reserve was.
-    if (!isRefused(error) || !giveUpReserve(paths.reserve)) throw asUserError(error, paths);
+    return openWithoutReserve(paths, options, error);
   }
+}
+
+/** With a full disk the files that SQLite makes at each start find room where the reserve was. */
+function openWithoutReserve(paths: StorePaths, options: StoreOptions, refusal: unknown): Store {
   try {
+    if (!isRefused(refusal) || !giveUpReserve(paths.reserve)) throw refusal;
     return open(paths, options);
   } catch (error) {
     throw asUserError(error, paths);

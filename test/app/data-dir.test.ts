@@ -142,7 +142,19 @@ describe('C3: agent.json', () => {
 
   test('a file that cannot be replaced stays as it was', () => {
     mkdirSync(join(root, 'taken'));
-    expect(() => writeWholeFile(join(root, 'taken'), 'x', 0o600)).toThrow();
+    const refused = expect.objectContaining({ exitCode: 74, message: expect.stringContaining('taken') });
+    expect(() => writeWholeFile(join(root, 'taken'), 'x', 0o600)).toThrow(refused);
     expect(readdirSync(root)).toEqual(['taken']);
+  });
+
+  test('C5: room is made for it once; without any it is a disk failure', () => {
+    mkdirSync(join(root, 'agent.json'));
+    const makeRoom = () => {
+      rmSync(join(root, 'agent.json'), { recursive: true });
+      return true;
+    };
+    expect(() => writeAgentFile(root, about)).toThrow(expect.objectContaining({ exitCode: 74 }));
+    writeAgentFile(root, about, makeRoom);
+    expect(readdirSync(root)).toEqual(['agent.json']);
   });
 });

@@ -116,6 +116,8 @@ describe('config', () => {
 describe('C5: exit codes, and never a stack trace for what a user can mend', () => {
   test.each([
     ['an unknown command', ['dance'], 64],
+    ['an empty directory', ['run', '--data-dir', ''], 64],
+    ['an empty configuration', ['run', '--config', ''], 64],
     ['an unknown option', ['run', '--fast'], 64],
     ['a port that is none', ['run', '--port', 'http'], 64],
     ['a port out of range', ['run', '--port', '65536'], 64],

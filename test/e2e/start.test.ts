@@ -1,0 +1,128 @@
+/** C4, C5 from outside: a start that is interrupted, a disk that takes nothing, and outputs that nobody reads. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const STACK = /^\s+at .+:\d+:\d+/m;
+
+let root = '';
+let running: ChildProcess[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'playwarden-start-'));
+});
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+  running = [];
+  rmSync(root, { recursive: true, force: true });
+});
+
+type Output = 'pipe' | number;
+
+/** `playwarden run` on a directory below the test's own, behind a wrapper if there is one. */
+class Run {
+  stdout = '';
+  stderr = '';
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+
+  constructor(wrapper: readonly string[] = [], outputs: readonly [Output, Output] = ['pipe', 'pipe']) {
+    const [file = '', ...args] = [...wrapper, process.execPath, CLI, 'run', '--port', '0'];
+    this.#child = spawn(file, [...args, '--data-dir', join(root, 'data')], { stdio: ['ignore', ...outputs] });
+    running.push(this.#child);
+    this.#child.stdout?.on('data', (chunk) => {
+      this.stdout += chunk;
+    });
+    this.#child.stderr?.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+    this.ended = new Promise((resolve) => this.#child.once('close', resolve));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until it said something like that, or throws what it said. */
+  async says(where: 'stdout' | 'stderr', what: RegExp): Promise<void> {
+    const gone = this.ended.then((code) => {
+      throw new Error(`it ended with ${code}: ${this.stderr}`);
+    });
+    gone.catch(() => {});
+    while (!what.test(this[where])) {
+      await Promise.race([gone, new Promise((resolve) => this.#child[where]?.once('data', resolve))]);
+    }
+  }
+}
+
+describe('C4: signals in the middle of the start', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it with 0 and leaves no agent.json', async (signal) => {
+    const agent = new Run();
+    await agent.says('stderr', /session started/);
+    agent.signal(signal);
+    expect(await agent.ended).toBe(0);
+    expect(existsSync(join(root, 'data/agent.json'))).toBe(false);
+  });
+
+  test('SIGHUP does not end it: it is a reload once the agent serves', async () => {
+    const agent = new Run();
+    await agent.says('stderr', /session started/);
+    agent.signal('SIGHUP');
+    await agent.says('stdout', /playwarden ready/);
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toBe(0);
+  });
+});
+
+describe('an output that takes nothing does not end the agent', () => {
+  test.each([
+    ['standard error', (full: number): [Output, Output] => ['pipe', full]],
+    ['standard output', (full: number): [Output, Output] => [full, 'pipe']],
+  ])('C2: %s on a full disk', async (_name, outputs) => {
+    const full = openSync('/dev/full', 'w');
+    const agent = new Run([], outputs(full));
+    closeSync(full);
+    await Promise.race([
+      agent.says('stdout', /playwarden ready/),
+      agent.says('stderr', /standard output takes nothing/),
+    ]);
+    expect(existsSync(join(root, 'data/agent.json'))).toBe(true);
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toBe(0);
+  });
+});
+
+test('C5: an agent.json that cannot be written ends with 74, and nothing goes on running', async () => {
+  mkdirSync(join(root, 'data/agent.json'), { recursive: true, mode: 0o700 });
+  const agent = new Run();
+  expect(await agent.ended).toBe(74);
+  expect(agent.stderr).toMatch(/agent\.json cannot be written/);
+  expect(agent.stderr).not.toMatch(STACK);
+});
+
+/** A shell in a mount namespace of its own, where only root may make a small disk that goes with the process. */
+const onDisk = (script: string) => ['unshare', '-m', 'sh', '-c', script, root];
+const canMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+
+describe.runIf(canMount)('C5: a disk that takes nothing', () => {
+  test.each([
+    ['read-only', 'mount -t tmpfs -o ro,mode=755 tmpfs "$0"'],
+    [
+      'read-only in a directory that is there',
+      'mount -t tmpfs -o mode=755 tmpfs "$0" && mkdir -m 711 "$0/data" && mount -o remount,ro "$0"',
+    ],
+    [
+      'full',
+      'mount -t tmpfs -o size=64k,mode=755 tmpfs "$0" && mkdir "$0/data" && head -c 99999 /dev/zero >"$0/fill" 2>/dev/null',
+    ],
+  ])('a first start on one that is %s ends with 74 and one sentence', async (_name, mount) => {
+    const agent = new Run(onDisk(`${mount}; exec "$@"`));
+    expect(await agent.ended).toBe(74);
+    expect(agent.stderr).toMatch(/EROFS|ENOSPC/);
+    expect(agent.stderr).not.toMatch(STACK);
+    expect(agent.stdout).toBe('');
+  });
+});
