@@ -2,6 +2,7 @@
  * One agent per data directory: a database of its own, held by BEGIN EXCLUSIVE. The system frees the lock when the
  * process goes, by kill -9 too, so that there is no stale lock file to guess about.
  */
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
@@ -13,14 +14,8 @@ export function lockDataDir(dir: string): () => void {
   let db: Database.Database;
   try {
     createPrivate(path);
-    db = new Database(path);
+    db = hold(path);
   } catch (error) {
-    throw new UserError(EXIT.disk, `${path} cannot be opened: ${(error as Error).message}`);
-  }
-  try {
-    db.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    db.close();
     const code = String((error as { code?: unknown }).code);
     if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
       throw new UserError(EXIT.inUse, `${dir} is in use by another agent`);
@@ -34,4 +29,29 @@ export function lockDataDir(dir: string): () => void {
     db.exec('ROLLBACK');
     db.close();
   };
+}
+
+/**
+ * It holds nothing, so one that was written over (contract D11) is emptied in place. That takes it from nobody: while
+ * another agent has it, it is busy before it is read.
+ */
+function hold(path: string): Database.Database {
+  try {
+    return begin(path);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'SQLITE_NOTADB') throw error;
+    truncateSync(path, 0);
+    return begin(path);
+  }
+}
+
+function begin(path: string): Database.Database {
+  const db = new Database(path);
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return db;
 }

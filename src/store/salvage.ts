@@ -30,15 +30,8 @@ export function openSalvage(paths: StorePaths): Salvage | null {
   for (const mendFirstPage of [false, true]) {
     const copy = `${paths.db}.salvage${mendFirstPage ? '-2' : ''}`;
     removeCopy(copy);
-    if (!makeCopy(paths, copy) || (mendFirstPage && !replaceFirstPage(copy))) continue;
-    try {
-      const db = connect(copy, AS_IT_IS);
-      if (TABLES.every((table) => canBeAsked(db, table))) {
-        return { rows: (table) => readAround(db, table), remove: () => removeCopy(copy) };
-      }
-    } catch {
-      // Not a database any more, or not with this first page.
-    }
+    const db = makeCopy(paths, copy) && (!mendFirstPage || replaceFirstPage(copy)) ? tryToAsk(copy) : null;
+    if (db) return { rows: (table) => readAround(db, table), remove: () => removeCopy(copy) };
     removeCopy(copy);
   }
   return null;
@@ -80,6 +73,16 @@ function replaceFirstPage(copy: string): boolean {
   writeSync(to, page, 0, PAGE_BYTES, 0);
   closeSync(to);
   return true;
+}
+
+/** null: not a database any more, or not with this first page. */
+function tryToAsk(copy: string): Connection | null {
+  try {
+    const db = connect(copy, AS_IT_IS);
+    return TABLES.every((table) => canBeAsked(db, table)) ? db : null;
+  } catch {
+    return null;
+  }
 }
 
 function canBeAsked(db: Connection, table: Table): boolean {

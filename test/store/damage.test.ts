@@ -2,6 +2,7 @@ import {
   closeSync,
   cpSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -229,6 +230,7 @@ const KINDS: readonly Kind[] = [
 function expectNoticed(at: string, start: RunStart, kind: Pick<Kind, 'saved' | 'nothingAside'>): void {
   expect(start.findings[0]).toMatchObject({ type: 'agent_event', event_type: 'tamper_suspected' });
   expect(start.epoch).not.toBe(epoch);
+  expect(readdirSync(at).filter((name) => /salvage|rebuil/.test(name))).toEqual([]);
   expect(corruptFiles(at).length > 0).toBe(kind.nothingAside !== true);
   expect(start.events.length).toBeGreaterThanOrEqual(kind.saved);
   // What is there is what was there: in order, nothing twice, nothing else.

@@ -124,6 +124,17 @@ describe('the data directory', () => {
     expect(statSync(join(at, 'lock.db')).mode & 0o777).toBe(0o600);
   });
 
+  it.each(['', 'text', 'x'.repeat(50_000)])(
+    'D11: a lock file that was written over (%#) still locks',
+    (text) => {
+      const at = dir();
+      writeFileSync(join(at, 'lock.db'), text);
+      const release = lockDataDir(at);
+      expect(() => lockDataDir(at)).toThrow(expect.objectContaining({ exitCode: 75 }));
+      release();
+    },
+  );
+
   it('C5: a directory that refuses is one sentence and exit code 74', () => {
     const at = dir();
     const gone = join(at, 'gone');
