@@ -104,6 +104,10 @@ export class ClientSession implements SocketEvents {
     }
   }
 
+  ping(): void {
+    this.#heardMs = this.#context.clock.monotonic();
+  }
+
   pong(payload: string): void {
     this.#heardMs = this.#context.clock.monotonic();
     if (this.#state !== 'live') return;

@@ -16,6 +16,8 @@ export interface Socket {
 export interface SocketEvents {
   /** null: a binary frame. */
   message(text: string | null): void;
+  /** The peer pinged; it was answered. */
+  ping(): void;
   pong(payload: string): void;
   drain(): void;
   /** The last one: the socket is gone. */

@@ -153,6 +153,8 @@ export function createApp<T>(native: Native, handlers: AppHandlers<T>): Template
       }),
     pong: (ws, payload) =>
       onSocket('pong', ws, ({ events }) => events?.pong(Buffer.from(payload).toString('latin1'))),
+    // The pong goes out by itself; that a client pings is life as well (contract W7).
+    ping: (ws) => onSocket('ping', ws, ({ events }) => events?.ping()),
     drain: (ws) => onSocket('drain', ws, ({ events }) => events?.drain()),
     close: (ws, code) =>
       onSocket('close', ws, ({ socket, events }) => {

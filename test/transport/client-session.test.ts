@@ -442,11 +442,12 @@ describe('W6 W7 the link', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test('any frame or pong is life', () => {
+  test('W7: any frame, ping or pong is life', () => {
     const { socket, session } = reliable();
     for (let i = 0; i < 20; i += 1) {
       clock.advance(30_000);
-      if (i % 2) session.pong('');
+      if (i % 3 === 0) session.pong('');
+      else if (i % 3 === 1) session.ping();
       else say(session, { type: 'desktop_ready' });
     }
     expect(socket.closedWith).toBeNull();

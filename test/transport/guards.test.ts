@@ -39,7 +39,13 @@ beforeEach(() => {
 const get = () => rawExchange(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
 const post = (body: string) =>
   rawExchange(port, `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-const silent: SocketEvents = { message: () => {}, pong: () => {}, drain: () => {}, closed: () => {} };
+const silent: SocketEvents = {
+  message: () => {},
+  ping: () => {},
+  pong: () => {},
+  drain: () => {},
+  closed: () => {},
+};
 
 test('a synchronous throw is 500', async () => {
   handle = () => {
