@@ -57,6 +57,7 @@ export function usageDays(
     children.map((child) => {
       const rows = usage.filter((row) => row.child === child && row.day === day);
       const whole = rows.find((row) => row.game === '');
+      const limit = whole?.limitMinutes ?? null;
       const games = rows
         .filter((row) => row.game !== '')
         .map((row) => [row.game, minutes(row.usedMs)] as const);
@@ -64,7 +65,7 @@ export function usageDays(
         day,
         child_profile: child,
         used_minutes: minutes(whole?.usedMs ?? 0),
-        limit_minutes: whole?.limitMinutes ?? null,
+        limit_minutes: limit === null ? null : minutes(limit * 60_000),
         games: Object.fromEntries(games),
         sessions: sessions.filter((s) => s.child_profile === child && touches(s, day)),
       };
@@ -84,6 +85,7 @@ function touches(session: SessionData, day: string): boolean {
   return session.time_start.slice(0, 10) === day;
 }
 
+/** To the third decimal, like every other figure a client sees. */
 function minutes(ms: number): number {
-  return Math.round(ms / 600) / 100;
+  return Math.round(ms / 60) / 1_000;
 }

@@ -29,7 +29,9 @@ export const helloFrame = z.object({
   type: z.literal('hello'),
   client_id: z.optional(clientId),
   client_version: z.optional(z.string().check(z.maxLength(64))),
-  resume: z.optional(z.union([z.literal('now'), position])),
+  resume: z.optional(
+    z.union([z.literal('now'), position], { error: 'must be {"epoch", "offset"} or "now"' }),
+  ),
 });
 export const ackFrame = z.object({ type: z.literal('ack'), ...position.shape });
 export const pingFrame = z.object({ type: z.literal('ping') });

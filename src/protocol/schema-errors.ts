@@ -20,12 +20,16 @@ export function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
   });
 }
 
-/** Of a union's branches the one that the input came closest to: it went deepest before it failed. */
+/**
+ * Of a union's branches the one that the input came closest to: one that it went into before it failed, else one
+ * whose type it had. None: it is nothing of what the union names, and the union's own message says so.
+ */
 function nearestBranch(issue: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
-  const deep = issue.errors.filter((branch) =>
-    branch.some((i) => i.path.length > 0 || i.code !== 'invalid_type'),
+  const isOther = ({ code }: z.core.$ZodIssue) => code === 'invalid_type' || code === 'invalid_value';
+  return (
+    issue.errors.find((branch) => branch.some((i) => i.path.length > 0)) ??
+    issue.errors.find((branch) => !branch.some(isOther))
   );
-  return deep[0];
 }
 
 function dotted(path: readonly PropertyKey[]): string {
