@@ -2,9 +2,10 @@
  * The agent's HTTP routes as functions: one request each, its answer or an `AgentError`. Knows nothing of
  * transports, retries or positions.
  */
+import type * as z from 'zod/mini';
 import type { CommandAnswer } from '../protocol/commands.ts';
-import type { DeliveredEvent } from '../protocol/events.ts';
-import type { Gap, Position } from '../protocol/position.ts';
+import type { HTTP_ANSWERS, RouteName } from '../protocol/http-answers.ts';
+import type { Position } from '../protocol/position.ts';
 import type { ProblemBody } from '../protocol/problems.ts';
 import type { Fetch, ResolveEndpoint } from './ports.ts';
 
@@ -38,46 +39,14 @@ export type CommandRequest =
     }
   | { readonly jws: string };
 
-export interface ConnectAnswer {
-  readonly client_id: string;
-  readonly agent_id: string;
-  readonly poll_interval_seconds: number;
-  readonly acked_epoch: string | null;
-  readonly acked_offset: number;
-}
+type AnswerOf<R extends RouteName> = Readonly<z.infer<(typeof HTTP_ANSWERS)[R]>>;
 
-export interface PollAnswer {
-  readonly events: readonly DeliveredEvent[];
-  readonly epoch: string;
-  readonly next_after: number;
-  readonly has_more: boolean;
-  readonly gap: Gap | null;
-}
-
-/** GET /desktop/status; `agent` and `children` as the contract's table has them. */
-export interface AgentStatus {
-  readonly connected: boolean;
-  readonly queued_events: number;
-  readonly epoch: string;
-  readonly last_offset: number;
-  readonly agent_id: string;
-  readonly agent: Readonly<Record<string, unknown>>;
-  readonly children: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-}
-
-export interface ConfirmAnswer {
-  readonly session_id: string;
-  readonly confirmed: boolean;
-  readonly already: boolean;
-}
-
-export interface UsageDay {
-  readonly day: string;
-  readonly used_minutes: number;
-  readonly limit_minutes: number | null;
-  readonly games: unknown;
-  readonly sessions: unknown;
-}
+export type ConnectAnswer = AnswerOf<'POST /desktop/connect'>;
+export type PollAnswer = AnswerOf<'GET /desktop/events/poll'>;
+/** GET /desktop/status. */
+export type AgentStatus = AnswerOf<'GET /desktop/status'>;
+export type ConfirmAnswer = AnswerOf<'POST /sync/confirm'>;
+export type UsageDay = AnswerOf<'GET /desktop/usage'>['days'][number];
 
 interface Request {
   readonly method: 'GET' | 'POST';
