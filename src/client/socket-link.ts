@@ -51,6 +51,8 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   /** The last position that came over this very link: more than this must not be acknowledged on it (4504). */
   let seen: Position | null = null;
   let acknowledged: Position | null = null;
+  /** A gap that the welcome told and that lies ahead: the events up to its `from` come first. */
+  let ahead: Gap | null = null;
   let cancelTimer = host.clock.after(WELCOME_TIMEOUT_MS, () => end(1006, 'no welcome in time'));
 
   const socket: ClientSocket = host.openSocket(endpoint, {
@@ -112,10 +114,14 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   function onEvent(frame: Frame): void {
     const meta = eventMeta.safeParse(frame.meta).data;
     if (!meta || !welcomed) return;
-    seen = { epoch: meta.epoch, offset: meta.offset };
+    const at = { epoch: meta.epoch, offset: meta.offset };
+    if (ahead && !isUpTo(at, ahead.from)) onGap(ahead);
+    if (ended) return;
+    seen = at;
     // It may have come before and be stored already: then the agent is told at once.
     if (host.onEvent(frame as unknown as DeliveredEvent)) acknowledge();
     else end(1006, 'the program is behind');
+    if (ahead && same(at, ahead.from)) onGap(ahead);
   }
 
   function onWelcome(frame: Frame): void {
@@ -124,11 +130,15 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
     welcomed = true;
     watchSilence();
     host.onWelcome(welcome);
-    if (welcome.gap) onGap(welcome.gap);
+    ahead = welcome.gap;
+    const at = acknowledged ?? { epoch: welcome.acked_epoch, offset: welcome.acked_offset };
+    if (ahead && same(at, ahead.from)) onGap(ahead);
   }
 
   function onGap(gap: Gap | undefined): void {
-    if (!gap) return;
+    if (!gap || ended) return;
+    // Told in its place after all, since it has grown.
+    ahead = null;
     seen = gap.to;
     if (!host.onGap({ from: gap.from, to: gap.to, lost: gap.lost, reason: gap.reason })) {
       end(1006, 'the program is behind');
@@ -145,6 +155,14 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   }
 
   return { acknowledge, stop: release };
+}
+
+function same(a: { readonly epoch: string | null; readonly offset: number }, b: Position): boolean {
+  return a.epoch === b.epoch && a.offset === b.offset;
+}
+
+function isUpTo(at: Position, last: Position): boolean {
+  return at.epoch === last.epoch && at.offset <= last.offset;
 }
 
 function reasonOf(code: number): string {

@@ -278,6 +278,31 @@ describe('failures', () => {
     expect(connection.position).toEqual(gap.to);
   });
 
+  it('D7: a gap that the welcome tells ahead of its place moves nothing before that place is reached', async () => {
+    for (const title of ['one', 'two', 'three']) agent.emit(title);
+    agent.epoch = 'e2';
+    agent.emit('four');
+    const gap: Gap = {
+      from: { epoch: 'e1', offset: 3 },
+      to: { epoch: 'e2', offset: 0 },
+      lost: null,
+      reason: 'unclean_boot',
+    };
+    agent.gap = gap;
+    const told: unknown[] = [];
+    const store = memoryPositions([{ epoch: 'e1', offset: 1 }]);
+    const connection = await connect({ store, onGap: (g) => told.push(g) });
+    await until(connection, on('websocket'));
+    expect(connection.position).toEqual({ epoch: 'e1', offset: 1 });
+    for await (const event of connection) {
+      told.push(titleOf(event));
+      await event.ack();
+      if (titleOf(event) === 'four') break;
+    }
+    expect(told).toEqual(['two', 'three', gap, 'four']);
+    expect(connection.position).toEqual({ epoch: 'e2', offset: 1 });
+  });
+
   it('close() ends the loop and leaves no transport behind', async () => {
     const connection = await connect();
     await until(connection, on('websocket'));
