@@ -12,7 +12,9 @@ import { bootId } from './app/boot-id.ts';
 import { createCommandDesk } from './app/command-desk.ts';
 import { createDesk } from './app/desk.ts';
 import { monitorHealth } from './app/health-monitor.ts';
+import { watchLoad } from './app/load-watch.ts';
 import type { Logger } from './app/logger.ts';
+import { createResourceMeter } from './app/resources.ts';
 import { keepRetention } from './app/retention.ts';
 import { agentEvent, createRouter } from './app/router.ts';
 import { withSelfTest } from './app/self-test.ts';
@@ -33,6 +35,7 @@ import type {
 import type { Report } from './runtime/child.ts';
 import { startMainBeat } from './runtime/heartbeat.ts';
 import { PoisonRegister } from './runtime/poison.ts';
+import type { RestartLimits } from './runtime/restart-rule.ts';
 import { Supervisor } from './runtime/supervisor.ts';
 import { workerFile } from './runtime/worker-file.ts';
 import { storePaths } from './store/files.ts';
@@ -49,6 +52,8 @@ export interface AgentOptions {
   /** Prepared by prepareDataDir. */
   readonly dataDir: string;
   readonly logger: Logger;
+  /** How failed actors are started again; left out: the rule's own numbers. */
+  readonly restartLimits?: RestartLimits | undefined;
   /** The agent cannot go on: a part that must not rest is in a crash loop. */
   onGaveUp(reason: string): void;
 }
@@ -153,9 +158,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       const answer = await scanner.call('stats', [], SETTLE_DEADLINE_MS);
       return answer.ok ? answer.value : null;
     },
+    load: () => load.reasons(),
   });
 
   let server: RunningServer | null = null;
+  const meter = createResourceMeter(() => clock.monotonic());
+  const load = watchLoad({
+    clock,
+    measure() {
+      const { rss_bytes, cpu_percent } = meter();
+      return { rssBytes: rss_bytes, cpuPercent: cpu_percent };
+    },
+    act(action, reason) {
+      logger.warn({ action, reason }, 'the agent itself costs too much');
+      if (action === 'shed') server?.shed();
+      if (action === 'restart') options.onGaveUp(reason);
+    },
+  });
   const supervisor = new Supervisor({
     name: 'agent',
     strategy: 'one_for_one',
@@ -166,6 +185,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     ],
     clock,
     random: Math.random,
+    limits: options.restartLimits,
     onReport: (report) => logReport(logger, report),
     onGaveUp: (child, reason) => options.onGaveUp(`The ${child} failed again and again: ${reason}`),
   });
@@ -209,6 +229,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const stops: (() => unknown)[] = [];
   async function shutDown(): Promise<void> {
     for (const stop of stops) stop();
+    load.stop();
     commands.stop();
     await supervisor.stop();
     mainBeat.stop();

@@ -27,6 +27,8 @@ export interface DeskOptions {
   /** Charges up to now and says how the children stand. */
   readonly settle: () => Promise<Answer<SettleResult>>;
   readonly scannerStats: () => Promise<ScannerStats | null>;
+  /** What the process costs too much, one sentence each. */
+  readonly load: () => readonly string[];
 }
 
 export function createDesk(options: DeskOptions): AgentDesk {
@@ -39,6 +41,8 @@ export function createDesk(options: DeskOptions): AgentDesk {
       actors: options.actors(),
       store: store.health(),
       detection: router.detection().trouble,
+      load: options.load(),
+      nowMs: clock.monotonic(),
     });
   }
 

@@ -5,6 +5,8 @@ import { agentEvent } from './router.ts';
 
 /** How often health is looked at, ms: a failure is told well within five seconds. */
 const LOOK_EVERY_MS = 1_000;
+/** A look that comes so much later than it was meant to finds a process that was stopped as a whole: it says nothing, ms. */
+const LATE_MS = 1_000;
 
 /** Starts looking; returns its stop. */
 export function monitorHealth(
@@ -13,10 +15,19 @@ export function monitorHealth(
   tell: (event: EventBody) => void,
 ): () => void {
   let told: readonly string[] = [];
-  let cancel = clock.after(LOOK_EVERY_MS, look);
+  let dueMs = 0;
+  let cancel = () => {};
+  plan();
+
+  function plan(): void {
+    dueMs = clock.monotonic() + LOOK_EVERY_MS;
+    cancel = clock.after(LOOK_EVERY_MS, look);
+  }
 
   function look(): void {
-    cancel = clock.after(LOOK_EVERY_MS, look);
+    const isLate = clock.monotonic() - dueMs > LATE_MS;
+    plan();
+    if (isLate) return;
     const now = reasons();
     if (now.length > 0 && now.some((reason) => !told.some((old) => sameTrouble(old, reason)))) {
       tell(agentEvent('agent_degraded', now.join(' '), { reasons: now }));

@@ -5,7 +5,9 @@
 import type { StoreHealth } from '../protocol/ports.ts';
 
 /** A tick may be this late before the agent calls itself degraded, ms. */
-const TICK_LATE_MS = 4_000;
+const TICK_LATE_MS = 3_500;
+/** A commit may wait this long for its fsync before the agent calls itself degraded, ms: the contract allows 50. */
+const SYNC_LATE_MS = 5_000;
 
 export interface ActorHealth {
   readonly state: string;
@@ -21,10 +23,14 @@ export interface HealthInputs {
   readonly store: StoreHealth;
   /** Why detection is in doubt, or null. */
   readonly detection: string | null;
+  /** What the process itself costs too much, one sentence each. */
+  readonly load: readonly string[];
+  /** On the clock of the store's stamps, ms. */
+  readonly nowMs: number;
 }
 
 /** One sentence for each thing that does not work; empty when all is well. */
-export function healthReasons({ actors, store, detection }: HealthInputs): string[] {
+export function healthReasons({ actors, store, detection, load, nowMs }: HealthInputs): string[] {
   const reasons = Object.entries(actors).flatMap(([id, actor]) => {
     if (actor.state !== 'running') return [`The ${id} is ${actor.state}.`];
     if (actor.overdue_ms !== null && actor.overdue_ms > TICK_LATE_MS) {
@@ -33,6 +39,10 @@ export function healthReasons({ actors, store, detection }: HealthInputs): strin
     return [];
   });
   if (!store.ok) reasons.push(store.reason ?? 'The database does not take writes.');
+  const unsyncedMs = store.unsyncedSinceMonotonicMs === null ? 0 : nowMs - store.unsyncedSinceMonotonicMs;
+  if (store.ok && unsyncedMs > SYNC_LATE_MS) {
+    reasons.push(`The disk has confirmed nothing for ${Math.round(unsyncedMs / 1_000)} s.`);
+  }
   if (detection) reasons.push(detection);
-  return reasons;
+  return [...reasons, ...load];
 }

@@ -8,6 +8,7 @@ import { createLogger, type Logger, type LogLevel } from '../app/logger.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+import type { RestartLimits } from '../runtime/restart-rule.ts';
 import type { Signals } from './signals.ts';
 
 export interface RunOptions {
@@ -16,6 +17,8 @@ export interface RunOptions {
   readonly host?: string;
   readonly port?: number;
   readonly logLevel: LogLevel;
+  /** Not a flag: for whoever runs the agent under faults of its own making. */
+  readonly restartLimits?: RestartLimits;
 }
 
 /** A stop that takes longer than this ends the process anyway, ms (contract C4: within 5 s). */
@@ -37,6 +40,7 @@ export async function run(options: RunOptions, signals: Signals): Promise<ExitCo
     config: withFlags(read.config, options),
     dataDir,
     logger,
+    restartLimits: options.restartLimits,
     onGaveUp: (reason) => ending.end(EXIT.gaveUp, reason),
   });
   signals.onReload(() => void reloadFrom(agent, options, dataDir, logger));

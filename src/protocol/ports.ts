@@ -175,6 +175,8 @@ export interface StoreHealth {
   /** Events that wait in memory because the disk is full. */
   readonly waiting: number;
   readonly lastSyncMonotonicMs: number | null;
+  /** Since when the oldest of `unsynced` waits; null: none does. */
+  readonly unsyncedSinceMonotonicMs: number | null;
   readonly reason: string | null;
 }
 

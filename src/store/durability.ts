@@ -53,6 +53,11 @@ export class Durability {
     return this.#error;
   }
 
+  /** null: nothing is unsynced. */
+  get unsyncedSinceMs(): number | null {
+    return this.unsynced === 0 ? null : this.#firstUnsyncedAt;
+  }
+
   get lastSyncMs(): number | null {
     return this.#lastSyncMs;
   }

@@ -150,6 +150,7 @@ export class SqliteStore implements Store {
       unsynced: this.#durability?.unsynced ?? 0,
       waiting: this.#writer.waitingEvents,
       lastSyncMonotonicMs: this.#durability?.lastSyncMs ?? null,
+      unsyncedSinceMonotonicMs: this.#durability?.unsyncedSinceMs ?? null,
       reason,
     };
   }

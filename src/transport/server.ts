@@ -69,6 +69,8 @@ export interface RunningServer {
   connectedClients(): number;
   /** Closes with 4501 every socket whose token no longer holds. */
   tokenRotated(): void;
+  /** Lets go of what is held for clients: their sockets close with 4005, and they come back and resume. */
+  shed(): void;
   /** Listeners closed, polls answered, clients told 4005; about 0.4 s at most. */
   stop(): Promise<void>;
 }
@@ -152,6 +154,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       hub.closeAll(4501, (session) => !holds(session.start));
       polls.endWaiting();
     },
+    shed: () => hub.closeAll(4005),
     stop() {
       stopped ??= shutDown();
       return stopped;

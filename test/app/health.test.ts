@@ -1,0 +1,110 @@
+/** Health as it is decided and told: by the age of real work, not by a heartbeat. */
+import { describe, expect, test } from 'vitest';
+import { type HealthInputs, healthReasons } from '../../src/app/health.ts';
+import { monitorHealth } from '../../src/app/health-monitor.ts';
+import type { EventBody } from '../../src/protocol/events.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+const ACTOR = { state: 'running', restarts: 0, last_beat_ms_ago: 10, last_work_ms_ago: 900, overdue_ms: 0 };
+const STORE = {
+  ok: true,
+  unsynced: 0,
+  waiting: 0,
+  lastSyncMonotonicMs: 0,
+  unsyncedSinceMonotonicMs: null,
+  reason: null,
+};
+const WELL: HealthInputs = {
+  actors: { session: ACTOR },
+  store: STORE,
+  detection: null,
+  load: [],
+  nowMs: 100_000,
+};
+
+describe('health', () => {
+  test.each([
+    ['all well', WELL, []],
+    [
+      'an actor that is not up',
+      { ...WELL, actors: { session: { ...ACTOR, state: 'parked' } } },
+      ['The session is parked.'],
+    ],
+    [
+      'the limit loop is stopped, the reporter alive: beats count for nothing',
+      { ...WELL, actors: { session: { ...ACTOR, last_work_ms_ago: 5_000, overdue_ms: 4_000 } } },
+      ['The session has done no work for 5 s.'],
+    ],
+    ['a tick that is a little late', { ...WELL, actors: { session: { ...ACTOR, overdue_ms: 3_000 } } }, []],
+    [
+      'nothing is due',
+      { ...WELL, actors: { executor: { ...ACTOR, overdue_ms: null, last_work_ms_ago: null } } },
+      [],
+    ],
+    [
+      'a commit that waits a moment for its fsync',
+      { ...WELL, store: { ...STORE, unsynced: 1, unsyncedSinceMonotonicMs: 99_000 } },
+      [],
+    ],
+    [
+      'an fsync that does not come back',
+      { ...WELL, store: { ...STORE, unsynced: 9, unsyncedSinceMonotonicMs: 93_000 } },
+      ['The disk has confirmed nothing for 7 s.'],
+    ],
+    ['a long quiet time is no trouble of the disk', { ...WELL, nowMs: 9_000_000 }, []],
+    [
+      'a database that does not write',
+      { ...WELL, store: { ...STORE, ok: false, reason: 'disk full' } },
+      ['disk full'],
+    ],
+    [
+      'detection and load in their own words',
+      { ...WELL, detection: 'blind', load: ['heavy'] },
+      ['blind', 'heavy'],
+    ],
+  ] as const)('%s', (_title, inputs, expected) => {
+    expect(healthReasons(inputs)).toEqual(expected);
+  });
+});
+
+describe('the monitor', () => {
+  function setUp() {
+    const clock = new FakeClock();
+    const told: EventBody[] = [];
+    const state = { reasons: [] as string[] };
+    const stop = monitorHealth(
+      clock,
+      () => state.reasons,
+      (event) => told.push(event),
+    );
+    return {
+      clock,
+      state,
+      stop,
+      types: () => told.map((event) => 'event_type' in event && event.event_type),
+    };
+  }
+
+  test('trouble is told within a second, once, and so is its end', () => {
+    const { clock, state, types, stop } = setUp();
+    state.reasons = ['The session has done no work for 4 s.'];
+    clock.advance(1_000);
+    state.reasons = ['The session has done no work for 5 s.'];
+    clock.advance(5_000);
+    state.reasons = [];
+    clock.advance(1_000);
+    expect(types()).toEqual(['agent_degraded', 'agent_recovered']);
+    stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('a process that was stopped as a whole does not find its parts late when it goes on', () => {
+    const { clock, state, types } = setUp();
+    clock.sleep(5_000);
+    state.reasons = ['The session has done no work for 5 s.'];
+    clock.advance(1);
+    state.reasons = [];
+    clock.advance(3_000);
+    expect(types()).toEqual([]);
+  });
+});
