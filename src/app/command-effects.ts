@@ -13,8 +13,11 @@ import {
   recordOutcome,
 } from './command-outcome.ts';
 
-/** How long a command waits for a session actor that is being restarted, ms, and how often it tries. */
-const ACTOR_WAIT_MS = 5_000;
+/**
+ * How long a command waits for a session actor that is being restarted, ms, and how often it tries: longer than one
+ * call may take, so that a late answer is waited for and not called a failure.
+ */
+const ACTOR_WAIT_MS = 15_000;
 const ACTOR_RETRY_MS = 250;
 
 export interface EffectPorts {
@@ -60,7 +63,10 @@ export function createCommandEffects(ports: EffectPorts, stopping: () => boolean
     return outcome;
   }
 
-  /** The effect is committed together with its answer, so trying again after a failure cannot do it twice. */
+  /**
+   * The effect is committed together with its answer, and the actor knows the commands it has carried out: asking
+   * again after a failure, a late answer or a disk that refused cannot do it twice.
+   */
   async function bySession(command: SessionCommand): Promise<Outcome | null> {
     const giveUpAt = clock.monotonic() + ACTOR_WAIT_MS;
     for (;;) {

@@ -507,6 +507,36 @@ describe('an agent that ended in between', () => {
   });
 });
 
+describe('an effect whose record the disk refused', () => {
+  it('K2: is asked for again with the same id, which the session actor knows', async () => {
+    const bench = new CommandBench();
+    const body = { command: 'pause', command_id: 'c1' };
+    const seen: string[] = [];
+    bench.beforeSession = async ({ command_id }) => {
+      seen.push(command_id);
+      return { ok: true, value: { done: 'pause' } };
+    };
+    bench.commands.refuse = true;
+    expect(slug(await bench.control(body))).toBe('unavailable');
+    bench.commands.refuse = false;
+    expect(value(await bench.control(body))).toMatchObject({ status: 'success', duplicate: true });
+    expect(seen).toEqual(['c1', 'c1']);
+  });
+
+  it('T7: a late answer of the session actor is waited for, not called a failure', async () => {
+    const bench = new CommandBench();
+    let calls = 0;
+    bench.beforeSession = async () => {
+      calls += 1;
+      if (calls > 1) return null;
+      await new Promise<void>((resolve) => bench.clock.after(5_000, resolve));
+      return actorDown;
+    };
+    const answer = await settled(bench, bench.control({ command: 'pause', command_id: 'c1' }));
+    expect(value(answer).status).toBe('success');
+  });
+});
+
 describe('replays', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('send' as const), id: fc.integer({ min: 0, max: 4 }), wait: fc.boolean() }),

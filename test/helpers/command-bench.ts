@@ -17,6 +17,8 @@ export const AGENT_ID = '0b1c2d3e-0000-4000-8000-000000000001';
 
 export class MemoryCommands implements CommandStore {
   readonly records = new Map<string, CommandRecord>();
+  /** The disk takes no answers. */
+  refuse = false;
 
   get(commandId: string): CommandRecord | null {
     return this.records.get(commandId) ?? null;
@@ -27,6 +29,7 @@ export class MemoryCommands implements CommandStore {
   }
 
   finish(commandId: string, answer: CommandRecord['answer']): void {
+    if (this.refuse) throw new Error('database or disk is full');
     const record = this.records.get(commandId);
     if (record) this.records.set(commandId, { ...record, answer });
   }

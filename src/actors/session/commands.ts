@@ -17,7 +17,15 @@ import {
 import { childStatus } from './status.ts';
 import { childOf, type Turn } from './turn.ts';
 
-/** Carries a command out; the result or the refusal is left on the turn. */
+/** So many are remembered: several times what the desk can have open at once. */
+const REMEMBERED_COMMANDS = 256;
+/** And so long, ms: more than the desk ever waits, less than the 30 days after which an id may stand for a new command. */
+const REMEMBERED_MS = 24 * 3_600_000;
+
+/**
+ * Carries a command out; the result or the refusal is left on the turn. One that was carried out before (the desk
+ * asks again when an answer was lost or could not be stored) changes nothing: it is written and answered once more.
+ */
 export function carryOut(turn: Turn, command: SessionCommand): void {
   const refusal = refusalOf(turn, command);
   if (refusal || command.child_profile === null) {
@@ -25,6 +33,20 @@ export function carryOut(turn: Turn, command: SessionCommand): void {
     return;
   }
   const child = childOf(turn, command.child_profile);
+  const { state } = turn;
+  const id = command.command_id;
+  const recent = state.commands.filter(({ atMs }) => state.nowMs - atMs < REMEMBERED_MS);
+  if (!recent.some((done) => done.id === id)) {
+    change(turn, child, command);
+    state.commands = [...recent, { id, atMs: state.nowMs }].slice(-REMEMBERED_COMMANDS);
+  }
+  // The day's row carries its limit, which may be another now.
+  state.unwritten.add(`${child.id} ${state.clock.day.day}`);
+  turn.write = true;
+  turn.command = { commandId: id, result: resultOf(turn, child, command) };
+}
+
+function change(turn: Turn, child: ChildState, command: SessionCommand): void {
   switch (command.command) {
     case 'set_time_limit':
       setTimeLimit(turn, child, command.parameters.minutes, command.parameters.game ?? ALL_GAMES);
@@ -43,10 +65,6 @@ export function carryOut(turn: Turn, command: SessionCommand): void {
     default:
       command satisfies never;
   }
-  // The day's row carries its limit, which may be another now.
-  turn.state.unwritten.add(`${child.id} ${turn.state.clock.day.day}`);
-  turn.write = true;
-  turn.command = { commandId: command.command_id, result: resultOf(turn, child, command) };
 }
 
 function refusalOf(turn: Turn, { child_profile, parameters }: SessionCommand): Problem | null {

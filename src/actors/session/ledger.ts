@@ -1,6 +1,6 @@
 /**
  * What is written, and when (contract T7); restore.ts reads it back. Usage rows and sessions are the store's own words; the rest
- * stands in state keys that only these two files understand: `clock`, `child <id>`, `session <session_id>`. Everything of
+ * stands in state keys that only these two files understand: `clock`, `commands`, `child <id>`, `session <session_id>`. Everything of
  * one step goes out in one output, which main commits in one transaction.
  */
 import type { FromSession, LedgerPatch, UsageRow } from '../../protocol/messages.ts';
@@ -75,6 +75,7 @@ function patch(turn: Turn): LedgerPatch {
   }
   for (const [id, child] of state.children)
     if (turn.write || touched.has(id)) records[`child ${id}`] = child.record;
+  if (turn.command) records.commands = state.commands;
   for (const session of state.sessions.values()) records[`session ${session.id}`] = session;
   for (const data of turn.ended) records[`session ${data.session_id}`] = null;
   const open = [...state.sessions.values()].map((session) => sessionData(turn, session, null));

@@ -8,6 +8,7 @@ import type { SavedClock } from './ledger.ts';
 import {
   type ChildRecord,
   type DayUsage,
+  type DoneCommand,
   EMPTY_DAY,
   isRunning,
   newChild,
@@ -32,6 +33,7 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     unwritten: new Set(),
     writtenAwakeMs: Number.NEGATIVE_INFINITY,
     postedBiasMs: Number.NaN,
+    commands: savedCommands(ledger.state.commands),
     wakeAwakeMs: reading.awakeMs,
   };
   state.awaitingSnapshot = [...state.sessions.values()].some(isRunning);
@@ -84,6 +86,11 @@ function savedClock(value: unknown): SavedClock | null {
     typeof saved.clock.day?.endMs === 'number' &&
     typeof saved.reading?.awakeMs === 'number';
   return whole ? (saved as SavedClock) : null;
+}
+
+function savedCommands(value: unknown): readonly DoneCommand[] {
+  const saved: Partial<DoneCommand | null>[] = Array.isArray(value) ? value : [];
+  return saved.filter((c): c is DoneCommand => typeof c?.id === 'string' && typeof c.atMs === 'number');
 }
 
 function savedSession(value: unknown): OpenSession | null {

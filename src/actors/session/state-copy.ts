@@ -20,6 +20,7 @@ export function copyState(s: SessionState): SessionState {
     unwritten: new Set(s.unwritten),
     writtenAwakeMs: s.writtenAwakeMs,
     postedBiasMs: s.postedBiasMs,
+    commands: s.commands,
     wakeAwakeMs: s.wakeAwakeMs,
   };
 }

@@ -106,6 +106,12 @@ export interface OpenSession {
   orders: number;
 }
 
+export interface DoneCommand {
+  readonly id: string;
+  /** On the trusted clock. */
+  readonly atMs: number;
+}
+
 export interface SessionState {
   config: SessionConfig;
   clock: TrustedClock;
@@ -122,6 +128,8 @@ export interface SessionState {
   writtenAwakeMs: number;
   /** The bias of the last output, ms. */
   postedBiasMs: number;
+  /** The commands carried out last, oldest first: one that comes again has its effect already. */
+  commands: readonly DoneCommand[];
   /** When the next step is due at the latest, awake clock. */
   wakeAwakeMs: number;
 }

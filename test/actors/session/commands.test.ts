@@ -1,7 +1,9 @@
 /** The commands that change time (contract section 7). */
 import { describe, expect, it } from 'vitest';
+import { initialState } from '../../../src/actors/session/behavior.ts';
 import {
   closes,
+  config,
   HOUR,
   KID,
   kid,
@@ -247,5 +249,65 @@ describe('pause and resume', () => {
     expect(output?.command?.result).toMatchObject({ remaining_minutes: 0 });
     expect(output?.events).toHaveLength(1);
     expect(told(pc).at(-1)).toBe('notification time_limit_exceeded');
+  });
+});
+
+describe('a command that comes again', () => {
+  const extend = {
+    command: 'extend_time',
+    command_id: 'again',
+    child_profile: KID,
+    parameters: { minutes: 15 },
+  } as const;
+  const extraMinutes = (pc: ReturnType<typeof machine>) => kid(pc).limits.extra_minutes;
+
+  it('K2: has no second effect, and is written and answered once more', () => {
+    const pc = machine();
+    pc.command(extend);
+    pc.command({ ...extend, command_id: 'another' });
+    expect(pc.command(extend).result).toMatchObject({ limits: { extra_minutes: 30 } });
+    expect(extraMinutes(pc)).toBe(30);
+    const output = pc.outputs.at(-1);
+    expect(output?.command?.commandId).toBe('again');
+    expect(output?.ledger.state).toHaveProperty(`child ${KID}`);
+  });
+
+  it('K2: nor after a restart: what the ledger has is remembered', () => {
+    const pc = machine();
+    pc.command(extend);
+    pc.agentDown();
+    pc.agentUp();
+    pc.command(extend);
+    expect(extraMinutes(pc)).toBe(15);
+  });
+
+  it('K2: what died with its output was never done, and is done now', () => {
+    const pc = machine();
+    const before = pc.state;
+    pc.command(extend);
+    pc.state = before;
+    pc.command(extend);
+    expect(extraMinutes(pc)).toBe(15);
+  });
+
+  it('K2: an id is free again long before the 30 days are over', () => {
+    const pc = machine();
+    pc.command({ ...extend, command: 'pause', parameters: {} });
+    pc.advance(25 * HOUR);
+    pc.command({ ...extend, command: 'resume', parameters: {} });
+    expect(kid(pc).limited_by).toBe('day');
+  });
+
+  it('a damaged memory of commands does not keep the actor from starting', () => {
+    const pc = machine();
+    pc.command(extend);
+    const ledger = pc.ledger();
+    for (const commands of ['x', [null, 7, { id: 'again' }], {}]) {
+      const state = initialState(
+        { config: config(), ledger: { ...ledger, state: { ...ledger.state, commands } } },
+        pc.reading(),
+      );
+      expect(state.commands).toEqual([]);
+    }
   });
 });
