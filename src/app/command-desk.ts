@@ -20,9 +20,15 @@ import {
 } from './command-outcome.ts';
 import { rateWindow } from './command-rate.ts';
 import { type CommandRequest, changesSomething, readRequest, resolveCommand } from './command-request.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 
 /** More commands than that under way at once are refused with 429. */
 const MAX_RUNNING = 64;
+/**
+ * Signatures that wait to be verified. One at a time, so that a flood of forged ones takes one thread of the pool
+ * and not the one that an fsync needs; each in its turn, so that no number of wrong ones locks a right one out.
+ */
+const MAX_VERIFYING = 1_024;
 /** A command that the agent did not finish before it ended is done after the restart only this soon, ms. */
 const RESUME_WITHIN_MS = 10 * 60_000;
 
@@ -55,6 +61,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   // Apart, so that a flood of questions cannot keep a parent's command out.
   const looks = rateWindow(HTTP_LIMITS.commandsPerSecond);
   const changes = rateWindow(HTTP_LIMITS.commandsPerSecond);
+  const inTurn = oneAtATime(MAX_VERIFYING);
   let stopping = false;
   const effects = createCommandEffects(options, () => stopping);
 
@@ -81,13 +88,21 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       return refuse('schema-mismatch', 'A signed command is {"jws": "…"} and nothing else.', { errors });
     }
     const { verifySigned } = await import('./signed-commands.ts');
-    const nowMs = clock.wall();
-    const verified = await verifySigned(parsed.data.jws, {
-      keys: options.config().security.parent_keys,
-      agentId: options.agentId,
-      nowMs,
-      highestTrustedMs: options.highestTrustedMs?.() ?? nowMs,
+    const verifying = inTurn(() => {
+      const nowMs = clock.wall();
+      return verifySigned(parsed.data.jws, {
+        keys: options.config().security.parent_keys,
+        agentId: options.agentId,
+        nowMs,
+        highestTrustedMs: options.highestTrustedMs?.() ?? nowMs,
+      });
     });
+    if (!verifying) {
+      const detail = `${MAX_VERIFYING} signed commands wait to be verified already.`;
+      return refuse('too-many-commands', detail, { retryAfterMs: 1_000 });
+    }
+    const verified = await verifying;
+    if (stopping) return refuse('stopping', 'The agent is stopping.');
     if (!verified.ok) return reject(verified.problem);
     const request = readRequest(verified.value.envelope);
     return request.ok ? take(request.value, verified.value.expired) : request;

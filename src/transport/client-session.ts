@@ -41,6 +41,8 @@ export interface SessionStart {
 const PULSE_MS = 1_000;
 /** Frames that answer a client bypass the window: one that asks and does not read is too slow beyond this. */
 const MAX_BUFFERED_BYTES = 512 * 1024;
+/** Commands of one socket that may wait for their result; more are refused, as a second's 20 are long under way. */
+const MAX_WAITING_COMMANDS = 32;
 
 export class ClientSession implements SocketEvents {
   readonly start: SessionStart;
@@ -59,6 +61,8 @@ export class ClientSession implements SocketEvents {
   /** The socket's buffer is not empty: nothing more is sent before it drains. */
   #full = false;
   #pushing = false;
+  /** Commands whose result is still to be sent. */
+  #commands = 0;
   #heardMs: number;
   #pingedMs: number;
   #stopHelloTimer: () => void = () => {};
@@ -275,18 +279,30 @@ export class ClientSession implements SocketEvents {
 
   #command(payload: unknown): void {
     const { desk } = this.#context;
-    desk.command(payload, this.start.role).then(
-      (answer) =>
-        this.#answer(
+    if (this.#commands >= MAX_WAITING_COMMANDS) {
+      const detail = `${MAX_WAITING_COMMANDS} commands of this connection wait for their result already.`;
+      this.#answer(
+        commandRefusedText(payload, problem('too-many-commands', detail, { retryAfterMs: 1_000 })),
+      );
+      return;
+    }
+    this.#commands += 1;
+    desk
+      .command(payload, this.start.role)
+      .then(
+        (answer) =>
           answer.ok
             ? writeFrame({ type: 'command_result', ...answer.value })
             : commandRefusedText(payload, answer.problem),
-        ),
-      (error: unknown) => {
-        this.#context.failed('command', error);
-        this.#answer(commandRefusedText(payload, problem('internal', 'The command failed to run.')));
-      },
-    );
+        (error: unknown) => {
+          this.#context.failed('command', error);
+          return commandRefusedText(payload, problem('internal', 'The command failed to run.'));
+        },
+      )
+      .then((text) => {
+        this.#commands -= 1;
+        this.#answer(text);
+      });
   }
 
   #misunderstood(reason: Problem): void {

@@ -270,3 +270,28 @@ describe('a forgery', () => {
     });
   });
 });
+
+describe('a flood of forgeries', () => {
+  it('K5: no number of them locks a signed command out: it is verified in its turn', async () => {
+    const bench = signedBench();
+    const forged = await sign(bench, { by: stranger });
+    const flood = Array.from({ length: 500 }, () => bench.view({ jws: forged }));
+    const right = bench.view({ jws: await sign(bench) });
+    expect(slug(await right)).toBe('ok');
+    expect(new Set((await Promise.all(flood)).map(slug))).toEqual(new Set(['signature-wrong-key']));
+    expect(bench.effects).toHaveLength(1);
+  });
+
+  it('S6: more than 1,024 that wait to be verified are refused with 429, and there is room again after them', async () => {
+    const bench = signedBench();
+    const jws = await sign(bench);
+    // The first one loads what verifies.
+    await bench.view({ jws: 'a.b.c' });
+    const slugs = (await Promise.all(Array.from({ length: 1_100 }, () => bench.view({ jws: 'a.b.c' })))).map(
+      slug,
+    );
+    expect(slugs.filter((s) => s === 'signature-invalid')).toHaveLength(1_024);
+    expect(slugs.filter((s) => s === 'too-many-commands')).toHaveLength(76);
+    expect(slug(await bench.view({ jws }))).toBe('ok');
+  });
+});

@@ -374,6 +374,23 @@ describe('W4 other frames', () => {
     expect(results[2]).toMatchObject({ status: 'error', problem: { status: 422 } });
   });
 
+  test('S6: at most 32 commands of a connection wait for their result, one more is refused', async () => {
+    const waiting: (() => void)[] = [];
+    const refusal = { ok: false, problem: problem('unavailable', 'down') } as const;
+    const command = () => new Promise<typeof refusal>((resolve) => waiting.push(() => resolve(refusal)));
+    context = { ...context, desk: { ...desk, command } };
+    const { socket, session } = open();
+    const ask = () => say(session, { type: 'command', payload: { command_id: 'c1' } });
+    const statuses = () => socket.of('command_result').map((frame) => frame.problem.status);
+    for (let i = 0; i < 33; i += 1) ask();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([waiting.length, statuses()]).toEqual([32, [429]]);
+    waiting[0]?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    ask();
+    expect([waiting.length, statuses()]).toEqual([33, [429, 503]]);
+  });
+
   test('a command that throws in the agent is answered', async () => {
     context = {
       ...context,
