@@ -76,9 +76,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let config = options.config;
   let tokens = loadTokens(dataDir);
   const clock = createAgentClock();
-  const startedAt = isoTime(clock.wall());
   const boot = bootId();
   const store = openStore({ dir: dataDir, clock, bootId: boot });
+  clock.keepIn(store.meta, boot);
+  const startedAt = isoTime(clock.wall());
   const agentId = store.meta.get('agent_id') ?? '';
 
   const poison = (id: string) =>

@@ -14,6 +14,7 @@ function setUp(told: ToldProcess[] = [], outcome: CloseReport['outcome'] = 'clos
     setBias(this: { biases: number[] }, b: number) {
       this.biases.push(b);
     },
+    keepIn() {},
   });
   const log = new MemoryLog();
   const rows = new Map(told.map((row) => [row.process.pid, row]));
