@@ -11,6 +11,7 @@ import { clockTime, duration, explain, reason } from './explain.ts';
 import { gameName, type Member, type OpenSession, profileIn } from './state.ts';
 import { childOf, mayTell, type Turn, wakeAt } from './turn.ts';
 
+const LIMITS: readonly LimitName[] = ['day', 'week', 'game', 'window', 'pause'];
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 /** A close of which nothing was heard is ordered again this long after its own waiting time, ms. */
@@ -20,7 +21,7 @@ const UNREPORTED_MS = 15_000;
 export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): void {
   const now = turn.state.reading.awakeMs;
   if (!bound || bound.remainingMs > 0) {
-    if (session.up) timeIsNotUpAnyMore(turn, session, session.up.by);
+    timeIsNotUp(turn, session);
     if (bound) wakeAt(turn, now + bound.remainingMs);
     return;
   }
@@ -67,11 +68,15 @@ function mustClose(turn: Turn, session: OpenSession, bound: Bound): boolean {
   return bound.by === 'pause' || (profileIn(turn.state, session.child)?.auto_close ?? false);
 }
 
-function timeIsNotUpAnyMore(turn: Turn, session: OpenSession, by: LimitName): void {
+/** Whatever was up and told is not any more, also when the game was closed since: the next time is told at once. */
+function timeIsNotUp(turn: Turn, session: OpenSession): void {
+  const { record } = childOf(turn, session.child);
+  const keys = new Set(LIMITS.map((by) => upKey(session, by)));
+  const told = Object.entries(record.told).filter(([key]) => !keys.has(key));
+  if (!session.up && told.length === Object.keys(record.told).length) return;
   session.up = null;
   session.members = session.members.map((m) => (m.order ? { ...m, order: null } : m));
-  const { record } = childOf(turn, session.child);
-  record.told = Object.fromEntries(Object.entries(record.told).filter(([key]) => key !== upKey(session, by)));
+  record.told = Object.fromEntries(told);
   turn.write = true;
 }
 

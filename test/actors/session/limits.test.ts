@@ -199,6 +199,28 @@ describe('at zero (T6)', () => {
     expect(notifications(pc, 'time_limit_exceeded').at(-1)).toContain('started 16 times since then');
   });
 
+  it('T6: play that was given back in between makes the next time told again, within a minute too', () => {
+    const pc = machine({ daily_limit_minutes: 1, grace_seconds: 1 });
+    const playUp = (ms: number) => {
+      pc.start('roblox', KID);
+      pc.advance(ms + 2 * SECOND);
+    };
+    playUp(MINUTE);
+    order(pc, 'set_time_limit', { minutes: 1.2 });
+    playUp(12 * SECOND);
+    expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(2);
+
+    order(pc, 'set_time_limit', { minutes: null });
+    for (let i = 0; i < 2; i++) {
+      pc.start('roblox', KID);
+      order(pc, 'pause', {});
+      pc.advance(2 * SECOND);
+      order(pc, 'resume', {});
+    }
+    expect(notifications(pc, 'pause')).toHaveLength(2);
+    expect(closes(pc)).toHaveLength(4);
+  });
+
   it('a second window in the grace time does not shorten it', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     pc.start('roblox', KID);
