@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // A Wine prefix has the whole disk as its drive Z:.
-    exclude: ['test/.wine/**'],
+    // Needs Wine: npm run test:windows.
+    exclude: ['test/windows/**', 'test/.wine/**'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
