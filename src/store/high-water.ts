@@ -82,8 +82,10 @@ export function clearSettled(path: string): void {
   closeSync(fd);
 }
 
-/** The open file of this run. All writes are small, in place and synchronous (5 µs); none is synced but the last. */
+/** The open file of this run. All writes are small, in place and synchronous (5 µs); none is synced but the first and the last. */
 export class HighWaterFile {
+  /** It was not there, or not whole: its first content and its name are not on the disk before `sync` and a synced directory. */
+  readonly isNew: boolean;
   readonly #fd: number;
   readonly #sealer: Sealer;
   readonly #self: string;
@@ -93,8 +95,9 @@ export class HighWaterFile {
 
   constructor(path: string, sealer: Sealer) {
     const before = readHighWater(path, sealer);
+    this.isNew = typeof before === 'string';
     this.#turn = typeof before === 'string' ? 0 : (before as Slot & FoundHighWater).turn;
-    this.#fd = openSync(path, typeof before === 'string' ? 'w+' : 'r+', 0o600);
+    this.#fd = openSync(path, this.isNew ? 'w+' : 'r+', 0o600);
     this.#sealer = sealer;
     this.#self = `${fstatSync(this.#fd, { bigint: true }).ino}`;
   }

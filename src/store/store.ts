@@ -10,7 +10,7 @@ import { type Connection, isRefused } from './connection.ts';
 import { Durability } from './durability.ts';
 import { openEpochs } from './epochs.ts';
 import { type NewEvent, SqliteEventLog } from './event-log.ts';
-import { type FileMark, fileMark, type StorePaths } from './files.ts';
+import { type FileMark, fileMark, type StorePaths, syncDir } from './files.ts';
 import { type HighWater, HighWaterFile } from './high-water.ts';
 import { writeIdentity } from './identity.ts';
 import { GENERATION } from './inspect.ts';
@@ -193,11 +193,15 @@ export class SqliteStore implements Store {
     if (this.meta.get(AGENT_ID) === null) this.meta.set(AGENT_ID, identity.agentId);
   }
 
-  /** From now on a missing database is a deleted one. */
+  /** From now on a missing database is a deleted one, so all of it has to be on the disk, names included. */
   #establish({ identity }: Prepared): void {
+    const { paths } = this.#wiring;
     const agentId = this.meta.get(AGENT_ID) ?? identity.agentId;
-    if (identity.established && identity.agentId === agentId) return;
-    writeIdentity(this.#wiring.paths.identity, { ...identity, agentId, established: true });
+    const stands = identity.established && identity.agentId === agentId;
+    if (stands && !this.#highWater.isNew) return;
+    this.#highWater.sync();
+    if (!stands) writeIdentity(paths.identity, { ...identity, agentId, established: true });
+    syncDir(paths.dir);
   }
 
   #startDurability(): void {

@@ -1,0 +1,150 @@
+/**
+ * Power loss (contract D5, E5): the system calls of a store at work are recorded once, then cut at random points into disks
+ * as a power loss could leave them, and each is opened. Inode numbers and file times are not part of these disks.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LONG_TIMEOUT_MS, report, roundsOf, timeIsUp } from '../helpers/long-run.ts';
+import { type Image, imageAt, seeded } from './power-loss/disk.ts';
+import { brokenPromises, type Found, type Marker } from './power-loss/history.ts';
+import { type Operation, traced } from './power-loss/trace.ts';
+
+const hasStrace = process.platform === 'linux' && spawnSync('strace', ['-V']).status === 0;
+if (!hasStrace) console.warn('power-loss tests are skipped: strace is not here');
+
+const AT_ONCE = 50;
+const root = fileURLToPath(new URL('../../', import.meta.url));
+/** Beside node_modules, since libsql is not bundled. */
+const programs = join(root, `node_modules/.cache/playwarden/power-loss-${process.pid}`);
+const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'playwarden-power-'));
+const operations: Operation[] = [];
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(programs, { recursive: true, force: true });
+});
+
+/** Four runs of one data directory: killed, killed, stopped cleanly, and after another boot killed. */
+const RUNS = [
+  ['boot-1', '60', 'kill'],
+  ['boot-1', '60', 'kill'],
+  ['boot-1', '90', 'clean'],
+  ['boot-2', '60', 'kill'],
+  ['boot-3', '60', 'kill'],
+] as const;
+
+beforeAll(async () => {
+  if (!hasStrace) return;
+  await build({
+    entryPoints: ['writer', 'reader'].map((name) => join(root, `test/store/power-loss/${name}.ts`)),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['libsql'],
+    outdir: programs,
+    outExtension: { '.js': '.mjs' },
+  });
+  const dir = mkdtempSync(join(tmpdir(), 'playwarden-traced-'));
+  try {
+    for (const run of RUNS) {
+      const command = [process.execPath, join(programs, 'writer.mjs'), dir, ...run];
+      await traced(command, { dir, traceFile: join(folder, 'trace'), before: operations });
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 60_000);
+
+const historyUpTo = (cut: number): Marker[] =>
+  operations
+    .slice(0, cut)
+    .flatMap((op) => (op.kind === 'output' ? op.text.trim().split('\n') : []))
+    .map((line) => JSON.parse(line) as Marker);
+
+/** Opens all these disks in one process, in order. */
+function open(images: readonly Image[]): Found[] {
+  const dirs = images.map(({ files }, i) => {
+    const dir = join(folder, `disk-${i}`);
+    mkdirSync(dir);
+    for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
+    return dir;
+  });
+  const out = execFileSync(process.execPath, [join(programs, 'reader.mjs'), ...dirs], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  for (const dir of dirs) rmSync(dir, { recursive: true });
+  return out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Found);
+}
+
+interface Seen {
+  disks: number;
+  lostWrites: number;
+  readonly fates: Set<string>;
+  /** What was broken, each with the seed that shows it again. */
+  readonly broken: string[];
+}
+
+function cutAtRandom(disks: number, firstSeed: number, options: { readonly trustSyncs: boolean }): Seen {
+  const seen: Seen = { disks: 0, lostWrites: 0, fates: new Set(), broken: [] };
+  while (seen.disks < disks && !timeIsUp()) {
+    const batch = Array.from({ length: Math.min(AT_ONCE, disks - seen.disks) }, (_, i) => {
+      const seed = firstSeed + seen.disks + i;
+      const random = seeded(seed);
+      const cut = 1 + Math.floor(random() * operations.length);
+      return { seed, cut, image: imageAt(operations, cut, random, options) };
+    });
+    for (const [i, found] of open(batch.map((b) => b.image)).entries()) {
+      const { seed, cut, image } = batch[i]!;
+      seen.disks++;
+      seen.lostWrites += image.lostWrites;
+      seen.fates.add(image.fate);
+      const broken = brokenPromises(historyUpTo(cut), found);
+      if (broken.length > 0) {
+        seen.broken.push(
+          `seed ${seed}, cut ${cut} of ${operations.length}, ${image.fate}: ${broken.slice(0, 3).join('; ')}`,
+        );
+      }
+    }
+  }
+  return seen;
+}
+
+describe.skipIf(!hasStrace)('a power loss', () => {
+  it(
+    'D5 E5: every disk it can leave opens, nothing durable is missing, no offset is given twice',
+    () => {
+      const seed = Number(process.env.PLAYWARDEN_SEED ?? Math.floor(Math.random() * 1e9));
+      const seen = cutAtRandom(roundsOf(100), seed, { trustSyncs: true });
+      const syncs = operations.filter((op) => op.kind === 'sync').length;
+      report('power loss', {
+        seed,
+        disks: seen.disks,
+        'lost or torn writes': seen.lostWrites,
+        operations: operations.length,
+        syncs,
+      });
+      expect(seen.broken).toEqual([]);
+      expect(seen.lostWrites).toBeGreaterThan(seen.disks);
+      expect(seen.fates.size).toBe(5);
+    },
+    LONG_TIMEOUT_MS,
+  );
+
+  it(
+    'the same test fails on a disk whose fsync does nothing',
+    () => {
+      const { broken, disks } = cutAtRandom(AT_ONCE, 1, { trustSyncs: false });
+      expect(broken.length).toBeGreaterThan(disks / 5);
+      expect(broken.join()).toContain('was durable and is missing');
+    },
+    LONG_TIMEOUT_MS,
+  );
+});
