@@ -68,7 +68,7 @@ export const stalled: Case = {
     const play = await listener(bench, host);
     const perSecond = 2_000;
     await play({ perSecond, seconds: bench.amount(3, 1) });
-    const before = await play({ perSecond, seconds: bench.amount(15, 1) });
+    const before = await play({ perSecond, seconds: bench.amount(10, 1) });
     const rssBefore = rssMb(host.pid);
 
     const reader = await connectSocket(host, { clientId: 'stalled', resume: 'now' }, () => {});
@@ -84,7 +84,7 @@ export const stalled: Case = {
     reader.close();
 
     await pause(200);
-    const after = await play({ perSecond, seconds: bench.amount(15, 1) });
+    const after = await play({ perSecond, seconds: bench.amount(10, 1) });
     const alone = summarize([...before.latencyMs, ...after.latencyMs]);
     const beside = summarize(during.latencyMs);
     bench.record(

@@ -60,7 +60,7 @@ export const idlePeers: Case = {
       const pid = await peer.start(bench, gameProgram().name, () => {});
       await pause(bench.amount(3_000, 500));
       const before = withChildren(pid);
-      const seconds = bench.amount(20, 2);
+      const seconds = bench.amount(10, 2);
       await pause(seconds * 1_000);
       const percent = (100 * (withChildren(pid) - before)) / seconds;
       bench.record(`${id}.cpu`, `${peer.name}, idle: CPU of a core, its children included`, percent, '%');

@@ -5,7 +5,7 @@ import { wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { spawnActor } from '../../src/runtime/handle.ts';
-import type { Bench, Case } from '../harness/bench.ts';
+import { type Bench, type Case, pause } from '../harness/bench.ts';
 import { atMost } from '../report/measure.ts';
 import { summarize } from '../report/samples.ts';
 import type { EchoCalls } from './echo-actor.worker.ts';
@@ -56,48 +56,57 @@ function bareComlink(bench: Bench): RoundTrip {
   return (value) => remote.echo(value);
 }
 
+type Trips = readonly (readonly [name: string, what: string, trip: RoundTrip])[];
+
+/** There and back, one after another by turns, with a pause before each; µs by name. */
+async function byTurns(trips: Trips, rounds: number, perRound: number, pauseMs: number) {
+  const samples = new Map<string, number[]>(trips.map(([name]) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, , trip] of trips) {
+      // The first rounds warm up.
+      const keep = round >= rounds / 4 ? samples.get(name) : undefined;
+      for (let i = 0; i < perRound; i++) {
+        if (pauseMs > 0) await pause(pauseMs);
+        const begun = performance.now();
+        await trip(i);
+        keep?.push((performance.now() - begun) * 1_000);
+      }
+    }
+  }
+  return samples;
+}
+
 export const hop: Case = {
   name: 'hop',
   deadlineMs: 60_000,
   async run(bench) {
     const actor = await ourActor(bench);
-    const trips: readonly (readonly [name: string, trip: RoundTrip])[] = [
-      ['message', actor.message],
-      ['bare-message', bareThread(bench)],
-      ['call', actor.call],
-      ['bare-call', bareComlink(bench)],
+    const trips: Trips = [
+      ['message', 'message, actor', actor.message],
+      ['bare-message', 'message, bare postMessage', bareThread(bench)],
+      ['call', 'call, actor', actor.call],
+      ['bare-call', 'call, bare comlink', bareComlink(bench)],
     ];
-    const samples = new Map<string, number[]>(trips.map(([name]) => [name, []]));
-    const rounds = bench.amount(20, 4);
-    for (let round = 0; round < rounds; round++) {
-      for (const [name, trip] of trips) {
-        // The first rounds warm up.
-        const keep = round >= rounds / 4 ? samples.get(name) : undefined;
-        for (let i = 0; i < bench.amount(500, 100); i++) {
-          const begun = performance.now();
-          await trip(i);
-          keep?.push((performance.now() - begun) * 1_000);
-        }
+    // Of what follows at once a thread is still awake or just asleep: which of the two decides more than anything
+    // else. The goal is for messages as they come in the agent, to threads that sleep.
+    const settings = [
+      { id: 'sleeping', when: 'there and back, 2 ms apart', goal: atMost(FACTOR), perRound: 10, pauseMs: 2 },
+      { id: 'awake', when: 'there and back at once again', goal: undefined, perRound: 500, pauseMs: 0 },
+    ];
+    for (const { id, when, goal, perRound, pauseMs } of settings) {
+      const samples = await byTurns(trips, bench.amount(40, 4), perRound, pauseMs);
+      const summaries = new Map([...samples].map(([name, us]) => [name, summarize(us)]));
+      for (const [name, what] of trips) {
+        const summary = summaries.get(name);
+        if (!summary) continue;
+        bench.record(`${id}.${name}.p50`, `${what}, ${when}, p50`, summary.p50, 'µs', { summary });
+        bench.record(`${id}.${name}.p99`, `${what}, ${when}, p99`, summary.p99, 'µs');
+      }
+      for (const name of ['message', 'call']) {
+        const ratio =
+          (summaries.get(name)?.p50 ?? Number.NaN) / (summaries.get(`bare-${name}`)?.p50 ?? Number.NaN);
+        bench.record(`${id}.${name}.ratio`, `${name}: actor / bare, ${when}, p50`, ratio, '×', { goal });
       }
     }
-    const p50 = (name: string) => summarize(samples.get(name) ?? []).p50;
-    const words = {
-      message: 'message there and back, actor',
-      'bare-message': 'message there and back, bare postMessage',
-      call: 'call, actor',
-      'bare-call': 'call, bare comlink',
-    };
-    for (const [name, what] of Object.entries(words)) {
-      const summary = summarize(samples.get(name) ?? []);
-      bench.record(`${name}.p50`, `${what}, p50`, summary.p50, 'µs', { summary });
-      bench.record(`${name}.p99`, `${what}, p99`, summary.p99, 'µs');
-    }
-    const goal = atMost(FACTOR);
-    bench.record('message.ratio', 'message: actor / bare, p50', p50('message') / p50('bare-message'), '×', {
-      goal,
-    });
-    bench.record('call.ratio', 'call: actor / bare comlink, p50', p50('call') / p50('bare-call'), '×', {
-      goal,
-    });
   },
 };

@@ -1,14 +1,22 @@
 /**
- * The agent's hot path from its own parts (scanner thread, router, store, server), with a stamp between each two of
- * them: for the breakdown of a latency without a stamp in the product. `traced GAME FOLDER`; the traces go to the
- * parent when it asks for them. No session actor and no supervisor: they are not on the path.
+ * The agent's hot path from its own parts (scanner thread, session thread, router, store, server), with a stamp between
+ * each two of them: for the breakdown of a latency without a stamp in the product. `traced GAME FOLDER`; the traces go
+ * to the parent when it asks for them. No supervisor: it is not on the path.
  */
 import { wakeCell, wakeScanner } from '../../../src/actors/scanner/wake.ts';
 import { createAgentClock } from '../../../src/app/agent-clock.ts';
 import { bootId } from '../../../src/app/boot-id.ts';
 import { createRouter } from '../../../src/app/router.ts';
 import { DEFAULT_CONFIG } from '../../../src/protocol/config.ts';
-import type { ScannerCalls, ScannerInit, ToScanner } from '../../../src/protocol/messages.ts';
+import type {
+  FromSession,
+  ScannerCalls,
+  ScannerInit,
+  SessionCalls,
+  SessionInit,
+  ToScanner,
+  ToSession,
+} from '../../../src/protocol/messages.ts';
 import { monotonicMs, systemClock } from '../../../src/runtime/clock.ts';
 import { spawnActor } from '../../../src/runtime/handle.ts';
 import { openStore } from '../../../src/store/open.ts';
@@ -39,7 +47,7 @@ const router = createRouter({
   store,
   clock,
   config: () => config,
-  postToSession: () => {},
+  postToSession: (message) => session.handle.post(message),
   close: () => Promise.reject(new Error('nothing is closed here')),
   log: { info: () => {}, warn: () => {} },
 });
@@ -55,6 +63,17 @@ store.log.onAppend(() => {
   sentMs = monotonicMs();
 });
 
+const session = spawnActor<SessionInit, ToSession, FromSession, SessionCalls>({
+  id: 'session',
+  file: new URL('../../dist/session.worker.js', import.meta.url),
+  init: { config, ledger: store.ledger.load() },
+  incarnation: 1,
+  readyTimeoutMs: 10_000,
+  clock: systemClock,
+  onMessage: (message) => router.fromSession(message),
+});
+await session.ready;
+
 const cell = wakeCell();
 const scanner = spawnActor<ScannerInit, ToScanner, Stamped, ScannerCalls>({
   id: 'scanner',
@@ -68,6 +87,8 @@ const scanner = spawnActor<ScannerInit, ToScanner, Stamped, ScannerCalls>({
   onMessage({ message, postedMs }) {
     const heardMs = monotonicMs();
     router.fromScanner(message);
+    // A stop that waits for the session actor is not told in here: it has no trace.
+    if (loggedMs < heardMs) return;
     if (message.type === 'process.started') {
       traces.push({ kind: 'start', pid: message.process.pid, postedMs, heardMs, loggedMs, sentMs });
     } else if (message.type === 'process.stopped') {
@@ -80,6 +101,7 @@ await scanner.ready;
 process.on('message', () => process.send?.(traces));
 process.once('SIGTERM', async () => {
   await scanner.stop(1_000);
+  await session.stop(1_000);
   await server.stop();
   await store.close();
   process.exit(0);
