@@ -297,7 +297,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     },
     rejectConfig(file, problems) {
       logger.error({ file, problems }, 'the configuration was refused; the last good one stays in force');
-      const message = `The configuration ${file} was refused (${problems.length} problems); the last good one stays in force.`;
+      const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+      const message = `The configuration in ${file} was refused for ${count}; the last good one stays in force.`;
       router.tell(agentEvent('config_rejected', message, { file, problems }));
     },
     async stop() {

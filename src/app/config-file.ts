@@ -1,5 +1,5 @@
 /** Reads the configuration from its file: which file, what is in it, and every mistake told at once (C1, C9). */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, DEFAULT_CONFIG, parseConfig } from '../protocol/config.ts';
 import type { FieldError } from '../protocol/problems.ts';
@@ -19,6 +19,11 @@ export function readConfig(named: string | undefined, dataDir: string): ConfigRe
     const reason = reasonOf(error);
     if (named === undefined && reason === 'ENOENT') return { ok: true, config: DEFAULT_CONFIG, file: null };
     return { ok: false, file, errors: [{ path: '$', message: `the file cannot be read (${reason})` }] };
+  }
+  // A child reaches the data directory of root by name, so the file in it must not be open to everybody.
+  if (named === undefined && process.platform !== 'win32' && statSync(file).mode & 0o002) {
+    const message = `everybody may write in the file: look at what it says and run "chmod 644 ${file}"`;
+    return { ok: false, file, errors: [{ path: '$', message }] };
   }
   return readConfigText(text, file);
 }

@@ -107,6 +107,8 @@ async function reloadFrom(
   try {
     await agent.reload(withFlags(read.config, options));
   } catch (error) {
+    if (error instanceof UserError)
+      return agent.rejectConfig(dataDir, [{ path: '$', message: error.message }]);
     logger.error({ err: error }, 'the reload failed');
   }
 }

@@ -15,7 +15,16 @@ export function crossChecks(document: unknown, knownGames: readonly string[]): F
   const profiles = entries(doc.profiles).map(([name, p]) => [name, Object.fromEntries(entries(p))] as const);
   return [
     ...doubled(games ?? []).map(([i, id]) => at(`games.${i}.id`, `"${id}" stands for another game already`)),
-    ...accounts(profiles),
+    ...(games ?? []).filter(([, id]) => isReserved(id)).map(([i, id]) => reserved(`games.${i}.id`, id)),
+    ...['profiles', 'time_limits'].flatMap((key) =>
+      entries(doc[key])
+        .filter(([name]) => isReserved(name))
+        .map(([name]) => reserved(`${key}.${name}`, name)),
+    ),
+    ...accounts([
+      ...profiles.map(([name, p]) => accountsOf(name, p)),
+      ...madeByLimits(profiles, entries(doc.time_limits)),
+    ]),
     ...zone(Object.fromEntries(entries(doc.day)).time_zone),
     ...profiles.flatMap(([name, p]) => profileChecks(`profiles.${name}`, p, gameIds)),
   ];
@@ -23,18 +32,43 @@ export function crossChecks(document: unknown, knownGames: readonly string[]): F
 
 type Raw = { readonly [key: string]: unknown };
 
+/** Names that every object of JavaScript has already (`constructor`): as keys they would find something. */
+const isReserved = (name: string) => name in {};
+const reserved = (path: string, name: string) => at(path, `"${name}" cannot be a name; choose another`);
+
+/** A child's accounts, each with its path in the document. */
+interface Accounts {
+  readonly child: string;
+  readonly users: readonly (readonly [path: string, user: string])[];
+}
+
+function accountsOf(child: string, profile: Raw): Accounts {
+  const users = strings(profile.os_users ?? ['*']);
+  return { child, users: users.map(([i, user]) => [`profiles.${child}.os_users.${i}`, user]) };
+}
+
+/** A child that only `time_limits` names, beside others, is the account of its name (contract C11). */
+function madeByLimits(
+  profiles: readonly (readonly [string, Raw])[],
+  limits: [string, unknown][],
+): Accounts[] {
+  const made = limits.map(([name]) => name).filter((name) => !profiles.some(([child]) => child === name));
+  if (profiles.length + made.length < 2) return [];
+  return made.map((child) => ({ child, users: [[`time_limits.${child}`, child]] }));
+}
+
 /** Every account belongs to one child at most, and one child at most takes all the others ("*"). */
-function accounts(profiles: readonly (readonly [string, Raw])[]): FieldError[] {
+function accounts(children: readonly Accounts[]): FieldError[] {
   const owner = new Map<string, string>();
-  return profiles.flatMap(([name, p]) =>
-    strings(p.os_users ?? ['*']).flatMap(([i, user]) => {
+  return children.flatMap(({ child: name, users }) =>
+    users.flatMap(([path, user]) => {
       const key = user.toLowerCase();
       const other = owner.get(key) ?? name;
       owner.set(key, other);
       if (other === name) return [];
       const what =
         user === '*' ? 'takes every other account ("*") already' : `has the account "${user}" already`;
-      return [at(`profiles.${name}.os_users.${i}`, `profile "${other}" ${what}`)];
+      return [at(path, `profile "${other}" ${what}`)];
     }),
   );
 }
@@ -77,7 +111,7 @@ function windows(path: string, list: readonly (readonly [number, string])[]): Fi
 export function windowSpan(text: string): [from: number, to: number] {
   const [from = Number.NaN, to = Number.NaN] = text.split('-').map((part) => {
     const [hours = Number.NaN, minutes = Number.NaN] = part.split(':').map(Number);
-    return hours * 60 + minutes;
+    return hours > 24 || minutes > 59 ? Number.NaN : hours * 60 + minutes;
   });
   return [from, to < from ? to + 1_440 : to];
 }

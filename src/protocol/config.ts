@@ -110,7 +110,7 @@ export const configDocument = z.strictObject({
     z.strictObject({
       source: z.optional(z.enum(['auto', 'proc-events', 'procfs', 'toolhelp', 'ps-list'])),
       poll_interval_ms: z.optional(z.number().check(z.minimum(10), z.maximum(60_000))),
-      reconcile_seconds: seconds(0.5, 3_600),
+      reconcile_seconds: seconds(0.1, 3_600),
     }),
   ),
   security: z.optional(
@@ -130,7 +130,7 @@ export const configDocument = z.strictObject({
   ),
   retention: z.optional(
     z.strictObject({
-      max_events: z.optional(z.int().check(z.minimum(100), z.maximum(100_000_000))),
+      max_events: z.optional(z.int().check(z.minimum(1), z.maximum(100_000_000))),
       max_days: z.optional(z.number().check(z.positive(), z.maximum(3_650))),
     }),
   ),

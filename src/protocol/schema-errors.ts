@@ -16,6 +16,10 @@ export function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
         return fieldErrors(nearest).map((e) => ({ ...e, path: join(dotted(issue.path), e.path) }));
       }
     }
+    // A key that cannot be one: what is wrong with it, not that something is.
+    if (issue.code === 'invalid_key') {
+      return issue.issues.map(({ message }) => ({ path: dotted(issue.path), message }));
+    }
     return [{ path: dotted(issue.path), message: issue.message }];
   });
 }

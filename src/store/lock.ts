@@ -48,6 +48,8 @@ function hold(path: string): Database.Database {
 function begin(path: string): Database.Database {
   const db = new Database(path);
   try {
+    // Without it SQLite writes the head of a journal, which a full disk has no room for (contract D10).
+    db.prepare('PRAGMA journal_mode=MEMORY').all([]);
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();

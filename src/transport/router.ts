@@ -59,6 +59,9 @@ type ReadBody =
   | { readonly ok: false; readonly problem: Problem };
 
 async function readBody(request: IncomingRequest, { body: need }: Route): Promise<ReadBody> {
+  if ((request.head.headers.get('content-length')?.length ?? 0) > 1) {
+    return refuse(problem('bad-request', 'Content-Length came more than once.'));
+  }
   const result = await request.body(HTTP_LIMITS.maxBodyBytes);
   if (result.kind === 'too-large') return refuse(problem('too-large', 'At most 65,536 bytes are taken.'));
   if (result.kind === 'aborted')

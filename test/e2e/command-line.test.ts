@@ -150,6 +150,14 @@ describe('C5: exit codes, and never a stack trace for what a user can mend', () 
     expect((await run()).code).toBe(78);
   });
 
+  test('a config.json in the data directory that everybody may write in ends with 78', async () => {
+    mkdirSync(join(root, 'data'), { mode: 0o700 });
+    chmodSync(file('data/config.json', '{}'), 0o666);
+    const result = await run();
+    expect(result.code).toBe(78);
+    expect(result.stderr).toMatch(/chmod 644/);
+  });
+
   test('a control token that others can read ends with 78 and the command that mends it', async () => {
     mkdirSync(join(root, 'data'), { mode: 0o700 });
     writeFileSync(join(root, 'data/control.token'), 'x'.repeat(43), { mode: 0o644 });
@@ -295,6 +303,17 @@ describe('C4: stopping and reloading', () => {
     const status = await http({ url: agent.url, path: '/desktop/status', token: agent.token('view') });
     expect(Object.keys(status.json.children)).toEqual(['kim']);
     expect(agent.stderr).toContain('refused');
+  });
+
+  test('token files that cannot be trusted are refused on a reload and told, the old tokens stay', async () => {
+    const agent = await agentOf({ config: {} });
+    const told = nextEvent(agent, 'config_rejected');
+    chmodSync(join(agent.dataDir, 'control.token'), 0o644);
+    agent.signal('SIGHUP');
+    expect((await told).data.problems).toEqual([
+      { path: '$', message: expect.stringContaining('chmod 600') },
+    ]);
+    expect(agent.stderr).not.toMatch(/"stack"/);
   });
 
   test('the port cannot be reloaded, and that is told', async () => {

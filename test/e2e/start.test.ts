@@ -125,4 +125,19 @@ describe.runIf(canMount)('C5: a disk that takes nothing', () => {
     expect(agent.stderr).not.toMatch(STACK);
     expect(agent.stdout).toBe('');
   });
+
+  test('D10: an agent starts again on a disk that was filled', async () => {
+    const agent = new Run(
+      onDisk(`mount -t tmpfs -o size=20m,mode=755 tmpfs "$0"
+        "$@" >"$0/out" 2>/dev/null & first=$!
+        until grep -q ready "$0/out"; do sleep 0.05; done
+        until test -s "$0/data/disk-reserve"; do sleep 0.05; done
+        kill $first; wait $first
+        cat /dev/zero >"$0/fill" 2>/dev/null
+        exec "$@"`),
+    );
+    await agent.says('stdout', /playwarden ready/);
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toBe(0);
+  });
 });

@@ -112,6 +112,14 @@ describe('C9: impossible values are told at their path', () => {
       { security: { parent_keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43), d: 'secret' }] } },
       ['security.parent_keys.0.d'],
     ],
+    [
+      'a profile that no object can have',
+      JSON.parse('{"profiles":{"__proto__":{}}}'),
+      ['profiles.__proto__'],
+    ],
+    ['a limit for one', { time_limits: { constructor: 5 } }, ['time_limits.constructor']],
+    ['a game of that kind', { games: [{ id: 'toString', match: [{ name: 'a' }] }] }, ['games.0.id']],
+    ['a name with a space', { profiles: { 'a b': {} } }, ['profiles.a b']],
     ['no object at all', [], ['$']],
   ])('%s', (_title, document, expected) => {
     expect(paths(document)).toEqual(expected);
@@ -134,6 +142,28 @@ describe('C9: impossible values are told at their path', () => {
       'profiles.kim.warn_minutes.2',
       'speed',
     ]);
+  });
+
+  test('each mistake is told once: a time that is none has no length and overlaps nothing', () => {
+    expect(paths(child({ allowed: { mon: ['25:00-01:00', '10:99-11:00', '09:00-12:00'] } }))).toEqual([
+      'profiles.kim.allowed.mon.0',
+      'profiles.kim.allowed.mon.1',
+    ]);
+  });
+
+  test('a name that cannot be one is told with what it may be', () => {
+    const result = parseConfig({ profiles: { 'a b': {} } });
+    expect(!result.ok && result.errors[0]?.message).toMatch(/1 to 64/);
+  });
+
+  test('a log that keeps a handful of events is possible', () => {
+    expect(paths({ retention: { max_events: 1 } })).toEqual([]);
+  });
+
+  test('C11: a child made by time_limits must not be the account of another', () => {
+    const profiles = { lou: { os_users: ['Kim'] } };
+    expect(paths({ profiles, time_limits: { kim: 5 } })).toEqual(['time_limits.kim']);
+    expect(paths({ profiles, time_limits: { lou: 5 } })).toEqual([]);
   });
 
   test('C7: two profiles for every other account are an error, and so is an account with two children', () => {

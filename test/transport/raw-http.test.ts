@@ -99,6 +99,7 @@ const CASES: [string, string, (number | 'close')[], 'server' | 'uWebSockets.js']
     [400],
     'uWebSockets.js',
   ],
+  ['two lengths', post('Content-Length: 2\r\nContent-Length: 4\r\n', '{}'), [400], 'server'],
   ['a length of letters', post('Content-Length: abc\r\n', ''), [400], 'uWebSockets.js'],
   ['a negative length', post('Content-Length: -1\r\n', ''), [400], 'uWebSockets.js'],
   ['a length beyond all bounds', post(`Content-Length: ${'9'.repeat(40)}\r\n`, ''), [400], 'uWebSockets.js'],
