@@ -35,9 +35,13 @@ export async function command(
 }
 
 function describe(name: string, result: unknown): string {
-  if (name === 'get_live_status') return describeStatus(result as ChildStatus);
   if (name === 'force_close') return describeClose(result);
-  return JSON.stringify(result, null, 2);
+  return isStatus(result) ? describeStatus(result) : JSON.stringify(result, null, 2);
+}
+
+/** What changes a limit or a pause answers with the child as it then stands. */
+function isStatus(result: unknown): result is ChildStatus {
+  return typeof result === 'object' && result !== null && 'used_minutes_today' in result;
 }
 
 function describeClose(result: unknown): string {
