@@ -31,12 +31,13 @@ export function decideUpgrade(head: RequestHead, role: Role | null, policy: Upgr
   if (!policy.websocketEnabled) {
     return refuse(problem('transport-disabled', 'desktop_client.websocket.enabled is false.'));
   }
-  if (header(head, 'sec-websocket-version') !== '13') {
-    const detail = 'Sec-WebSocket-Version must be 13.';
+  // uWebSockets.js looks at the key alone.
+  if (!asksForWebSocket(head) || header(head, 'sec-websocket-version') !== '13') {
+    const detail = 'Send "Upgrade: websocket" and "Sec-WebSocket-Version: 13".';
     return {
       ok: false,
       problem: problem('upgrade-required', detail),
-      headers: { 'Sec-WebSocket-Version': '13' },
+      headers: { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
     };
   }
   const named = nameInUrl(head);
@@ -57,6 +58,11 @@ export function decideUpgrade(head: RequestHead, role: Role | null, policy: Upgr
     subprotocol: mode.subprotocol,
     start: { mode: mode.mode, role, clientId: named.clientId, token },
   };
+}
+
+function asksForWebSocket(head: RequestHead): boolean {
+  const offers = (head.headers.get('upgrade') ?? []).flatMap((value) => value.split(','));
+  return offers.some((offer) => offer.trim().toLowerCase() === 'websocket');
 }
 
 type NameInUrl = { readonly ok: true; readonly clientId: string | null } | (UpgradeDecision & { ok: false });

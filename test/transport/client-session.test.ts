@@ -1,6 +1,7 @@
 /** The session's state machine, driven by a fake socket and a fake clock. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Position } from '../../src/protocol/position.ts';
+import { problem } from '../../src/protocol/problems.ts';
 import { ClientSession, type SessionContext, type SessionStart } from '../../src/transport/client-session.ts';
 import { Hub } from '../../src/transport/hub.ts';
 import type { SendResult, Socket } from '../../src/transport/socket.ts';
