@@ -33,7 +33,8 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
 
   const neverStood =
     typeof foundIdentity === 'string' ? foundIdentity === 'none' && !hasDb : !identity.established;
-  if (neverStood && foundHighWater === 'none') {
+  // A first start that a power loss has ended may leave the name of the high-water file without its content.
+  if (neverStood && typeof foundHighWater === 'string') {
     // The identity comes first: once it is established a missing database means that it was deleted.
     writeIdentity(paths.identity, identity);
     for (const path of [paths.db, paths.wal, paths.shm]) rmSync(path, { force: true });

@@ -1,7 +1,8 @@
-import { cpSync, readdirSync, statSync } from 'node:fs';
+import { cpSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { newIdentity, writeIdentity } from '../../src/store/identity.ts';
 import { corruptFiles, many, runner, stores, tempDirs } from './helpers.ts';
 
 const dir = tempDirs();
@@ -47,6 +48,17 @@ describe('the end of a run', () => {
       },
     ]);
     expect(second.appended).toEqual([1]);
+  });
+
+  it('D5: a first start that a power loss has ended is done again: nothing was promised yet', async () => {
+    const at = dir();
+    writeIdentity(join(at, 'store.key'), newIdentity());
+    for (const name of ['high-water', 'playwarden.db', 'playwarden.db-wal'])
+      writeFileSync(join(at, name), '');
+    const { start } = await run({ dir: at, append: 3, end: 'kill' });
+    expect(start.findings).toEqual([]);
+    expect((await run({ dir: at, end: 'kill' })).start.events).toHaveLength(3);
+    expect(corruptFiles(at)).toEqual([]);
   });
 
   it('E5: a clean stop keeps the epoch over a boot', async () => {

@@ -6,10 +6,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LONG_TIMEOUT_MS, report, roundsOf, timeIsUp } from '../helpers/long-run.ts';
+import { buildProgram, removePrograms } from '../helpers/program.ts';
 import { type Image, imageAt, seeded } from './power-loss/disk.ts';
 import { brokenPromises, type Found, type Marker } from './power-loss/history.ts';
 import { type Operation, traced } from './power-loss/trace.ts';
@@ -18,14 +17,15 @@ const hasStrace = process.platform === 'linux' && spawnSync('strace', ['-V']).st
 if (!hasStrace) console.warn('power-loss tests are skipped: strace is not here');
 
 const AT_ONCE = 50;
-const root = fileURLToPath(new URL('../../', import.meta.url));
-/** Beside node_modules, since libsql is not bundled. */
-const programs = join(root, `node_modules/.cache/playwarden/power-loss-${process.pid}`);
+/** Operations of the first start, about. */
+const FIRST_START = 200;
+let writer = '';
+let reader = '';
 const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'playwarden-power-'));
 const operations: Operation[] = [];
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
-  rmSync(programs, { recursive: true, force: true });
+  removePrograms();
 });
 
 /** Four runs of one data directory: killed, killed, stopped cleanly, and after another boot killed. */
@@ -39,19 +39,12 @@ const RUNS = [
 
 beforeAll(async () => {
   if (!hasStrace) return;
-  await build({
-    entryPoints: ['writer', 'reader'].map((name) => join(root, `test/store/power-loss/${name}.ts`)),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    external: ['libsql'],
-    outdir: programs,
-    outExtension: { '.js': '.mjs' },
-  });
+  writer = await buildProgram('store/power-loss/writer.ts');
+  reader = await buildProgram('store/power-loss/reader.ts');
   const dir = mkdtempSync(join(tmpdir(), 'playwarden-traced-'));
   try {
     for (const run of RUNS) {
-      const command = [process.execPath, join(programs, 'writer.mjs'), dir, ...run];
+      const command = [process.execPath, writer, dir, ...run];
       await traced(command, { dir, traceFile: join(folder, 'trace'), before: operations });
     }
   } finally {
@@ -73,7 +66,7 @@ function open(images: readonly Image[]): Found[] {
     for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
     return dir;
   });
-  const out = execFileSync(process.execPath, [join(programs, 'reader.mjs'), ...dirs], {
+  const out = execFileSync(process.execPath, [reader, ...dirs], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   });
@@ -98,7 +91,9 @@ function cutAtRandom(disks: number, firstSeed: number, options: { readonly trust
     const batch = Array.from({ length: Math.min(AT_ONCE, disks - seen.disks) }, (_, i) => {
       const seed = firstSeed + seen.disks + i;
       const random = seeded(seed);
-      const cut = 1 + Math.floor(random() * operations.length);
+      // The first start is short, and the one in which most is new: it gets more than its share.
+      const upTo = random() < 0.2 ? FIRST_START : operations.length;
+      const cut = 1 + Math.floor(random() * upTo);
       return { seed, cut, image: imageAt(operations, cut, random, options) };
     });
     for (const [i, found] of open(batch.map((b) => b.image)).entries()) {
