@@ -56,6 +56,8 @@ export function createRouter(options: RouterOptions): Router {
   let source: SourceName | null = null;
   /** The source of the first snapshot: working with another one is a degradation. */
   let best: SourceName | null = null;
+  /** What the configuration said when the source was last settled. */
+  let configured = config().detection.source;
   let fallback: string | null = null;
   let blind: string | null = null;
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
@@ -146,6 +148,10 @@ export function createRouter(options: RouterOptions): Router {
   function sourceChanged(next: SourceName, reason: string): void {
     options.log.info({ source: next, before: source, reason }, 'detection changed its source');
     best ??= source;
+    const { source: wanted } = config().detection;
+    // What the configuration now asks for is no degradation, and the measure from here on.
+    if (wanted !== configured) best = next;
+    configured = wanted;
     fallback = best === null || next === best ? null : `Detection went from ${best} to ${next}: ${reason}`;
     source = next;
   }

@@ -2,13 +2,17 @@
 import { describe, expect, test } from 'vitest';
 import { agentEvent, createRouter, type RouterOptions } from '../../src/app/router.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
-import { DEFAULT_CONFIG } from '../../src/protocol/config.ts';
+import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';
 import type { Store, ToldProcess } from '../../src/protocol/ports.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { MemoryLog } from '../helpers/memory-store.ts';
 
-function setUp(told: ToldProcess[] = [], outcome: CloseReport['outcome'] = 'closed') {
+function setUp(
+  told: ToldProcess[] = [],
+  outcome: CloseReport['outcome'] = 'closed',
+  config: () => Config = () => DEFAULT_CONFIG,
+) {
   const clock = Object.assign(new FakeClock(), {
     biases: [] as number[],
     setBias(this: { biases: number[] }, b: number) {
@@ -35,7 +39,7 @@ function setUp(told: ToldProcess[] = [], outcome: CloseReport['outcome'] = 'clos
   const options: RouterOptions = {
     store,
     clock,
-    config: () => DEFAULT_CONFIG,
+    config,
     postToSession: (message) => void toSession.push(message),
     close: async (task) => {
       tasks.push(task);
@@ -330,6 +334,21 @@ describe('E3: a scan that failed is never a stop', () => {
     });
     router.fromScanner({ type: 'source.changed', source: 'proc-events', reason: 'it works again' });
     expect(router.detection()).toEqual({ source: 'proc-events', trouble: null });
+  });
+
+  test('C4: a source that a reload asks for is no trouble, and going back is none either', () => {
+    let source: Config['detection']['source'] = 'auto';
+    const config = () => ({ ...DEFAULT_CONFIG, detection: { ...DEFAULT_CONFIG.detection, source } });
+    const { router } = setUp([], 'closed', config);
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'proc-events' });
+    source = 'procfs';
+    router.fromScanner({ type: 'source.changed', source: 'procfs', reason: 'the configuration asks for it' });
+    expect(router.detection()).toEqual({ source: 'procfs', trouble: null });
+    source = 'auto';
+    router.fromScanner({ type: 'source.changed', source: 'proc-events', reason: 'the configuration asks' });
+    expect(router.detection()).toEqual({ source: 'proc-events', trouble: null });
+    router.fromScanner({ type: 'source.changed', source: 'procfs', reason: 'the socket closed' });
+    expect(router.detection().trouble).toContain('the socket closed');
   });
 });
 
