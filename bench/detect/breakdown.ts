@@ -49,7 +49,7 @@ export const breakdown: Case = {
         hop: [],
         append: [],
         send: [],
-        socket: [],
+        listener: [],
         whole: [],
       };
       const noticed = new Map(played.notices.filter((n) => n.kind === kind).map((n) => [n.pid, n]));
@@ -59,17 +59,17 @@ export const breakdown: Case = {
         parts.scanner?.push(trace.postedMs - stampMs);
         parts.hop?.push(trace.heardMs - trace.postedMs);
         parts.append?.push(trace.loggedMs - trace.heardMs);
-        parts.send?.push(trace.sentMs - trace.loggedMs);
-        parts.socket?.push(atMs - trace.sentMs);
+        parts.send?.push(atMs - trace.loggedMs);
+        parts.listener?.push(trace.sentMs - trace.loggedMs);
         parts.whole?.push(atMs - stampMs);
       }
       const words = {
         scanner: 'kernel → scanner has decided and posts',
         hop: 'posted → main hears',
         append: 'heard → appended to the log',
-        send: 'appended → written to the socket',
-        socket: 'socket → client',
+        send: 'appended → written to the socket → client',
         whole: 'the whole',
+        listener: "of that, at most: the server's part on main",
       };
       for (const [part, what] of Object.entries(words)) {
         const summary = summarize(parts[part] ?? []);

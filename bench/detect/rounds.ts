@@ -42,9 +42,10 @@ export async function playRound(candidate: Candidate, play: Play): Promise<Laten
     const notices: Notice[] = [];
     await candidate.start(round, name, (notice) => notices.push(notice));
     const patienceMs = play.patienceMs ?? 3_000;
-    const warm = { file, count: WARM_UP, intervalMs: play.intervalMs, lifeMs: play.lifeMs };
+    const count = Math.min(WARM_UP, play.games);
+    const warm = { file, count, intervalMs: play.intervalMs, lifeMs: play.lifeMs };
     await round.owns(launch(warm), (l) => l.child.end()).done;
-    await until(() => notices.length >= 2 * WARM_UP, patienceMs, 'the warm-up').catch(() => {});
+    await until(() => notices.length >= 2 * count, patienceMs, 'the warm-up').catch(() => {});
     notices.length = 0;
     stamps.drain();
 

@@ -13,7 +13,12 @@ const LATENCIES: Readonly<Record<string, string>> = {
   'psutil agent, 2 s': 'detect.peers.psutil.start.p50',
 };
 
-const LOOK = { width: 640, height: 320, background: 'white' } as const;
+const LOOK = {
+  width: 640,
+  height: 320,
+  background: 'white',
+  config: { legend: { labelLimit: 0 } },
+} as const;
 
 /** Share of game starts told within a time, the time on a log axis. */
 export function latencyChart(measures: readonly Measure[]): TopLevelSpec {

@@ -22,7 +22,7 @@ export const whole: Case = {
     bench.owns(client, (c) => c.close());
     await pause(bench.amount(6_000, 500));
     const written = writtenBytes(agent.pid);
-    const seconds = bench.amount(60, 1);
+    const seconds = bench.amount(30, 1);
     const [cost] = await idleCosts([agent.pid], seconds);
     if (!cost) return;
     const perHour = ((writtenBytes(agent.pid) - written) / 2 ** 20) * (3_600 / seconds);

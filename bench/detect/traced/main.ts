@@ -31,7 +31,7 @@ export interface Trace {
   readonly heardMs: number;
   /** The append's transaction is over; its listeners begin. */
   readonly loggedMs: number;
-  /** The server's listener has returned: the socket was written to. */
+  /** The server's listener has returned; the socket was written to before that. */
   readonly sentMs: number;
 }
 
