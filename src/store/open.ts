@@ -1,4 +1,5 @@
 /** The door of the store: opens it, or says in one sentence why it cannot be opened. */
+import { statfsSync } from 'node:fs';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
 import { isRefused } from './connection.ts';
@@ -13,7 +14,7 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Changes with each boot of the machine (contract E5). */
   readonly bootId: string;
-  /** Room kept for a full disk (contract D10), bytes: in the database, in its log, and in a file. */
+  /** Room kept for a full disk (contract D10), bytes: in the database, in its log, and in a file; left out: by the disk's size. */
   readonly reserveBytes?: number;
 }
 
@@ -40,8 +41,17 @@ function openWithoutReserve(paths: StorePaths, options: StoreOptions, refusal: u
 }
 
 function open(paths: StorePaths, options: StoreOptions): Store {
-  const { clock, bootId, reserveBytes = RESERVE_BYTES } = options;
-  return new SqliteStore(prepare(paths, clock, bootId), { paths, clock, bootId, reserveBytes });
+  const { clock, bootId } = options;
+  const prepared = prepare(paths, clock, bootId);
+  const reserveBytes = options.reserveBytes ?? reserveOn(paths.dir);
+  return new SqliteStore(prepared, { paths, clock, bootId, reserveBytes });
+}
+
+/** The reserve is kept three times: on a small disk it is less, and not nothing. */
+function reserveOn(dir: string): number {
+  const { blocks, bsize } = statfsSync(dir);
+  const whole = blocks * bsize;
+  return whole > 0 ? Math.min(RESERVE_BYTES, Math.floor(whole / 16)) : RESERVE_BYTES;
 }
 
 function asUserError(error: unknown, paths: StorePaths): unknown {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/protocol/ports.ts';
 import { Backlog, MAX_WAITING_EVENTS } from '../../src/store/backlog.ts';
-import type { FakeClock } from '../helpers/fake-clock.ts';
+import { openStore } from '../../src/store/open.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { many, readAll, started, stores, tempDirs } from './helpers.ts';
 
 const dir = tempDirs();
@@ -17,11 +18,11 @@ afterAll(() => {
 });
 
 /** A file system of a few MB; null where it may not be mounted. */
-function smallDisk(): string | null {
+function smallDisk(megabytes: number): string | null {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return null;
   const at = dir();
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', at], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', at], { stdio: 'ignore' });
   } catch {
     return null;
   }
@@ -29,7 +30,7 @@ function smallDisk(): string | null {
   return at;
 }
 
-const disk = smallDisk();
+const disk = smallDisk(32);
 if (disk === null) console.warn('disk-full tests are skipped: a tmpfs cannot be mounted here (needs root)');
 
 function fill(at: string): void {
@@ -73,6 +74,20 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
     }
     expect(store.health()).toMatchObject({ ok: true, waiting: 0 });
     free(at);
+  });
+
+  it('on a small disk the room that is kept is less, and not nothing', async () => {
+    const small = smallDisk(8) ?? '';
+    const clock = new FakeClock();
+    const store = Object.assign(openStore({ dir: small, bootId: 'boot-1', clock }), { clock });
+    await rest(store);
+    fill(small);
+    for (let n = 1; n <= 400; n++) {
+      expect(store.log.append([started(n)])).toHaveLength(1);
+      if (n % 100 === 0) await store.durable();
+    }
+    expect(store.health()).toMatchObject({ ok: true, waiting: 0 });
+    await store.close();
   });
 
   it('acknowledged events go first; what no client has acknowledged waits unsent, and is sent when there is room', async () => {
