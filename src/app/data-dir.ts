@@ -2,12 +2,11 @@
  * The data directory (contract C6): where it is by default, how it is made, and whether it is ours to trust.
  * What stands in it belongs to tokens.ts, agent-file.ts and the store.
  */
-import { execFile } from 'node:child_process';
 import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
-import { homedir, userInfo } from 'node:os';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
+import { windowsSecurity } from './windows-security.ts';
 
 interface Surroundings {
   readonly platform: NodeJS.Platform;
@@ -74,26 +73,26 @@ export async function prepareDataDir(path: string): Promise<string> {
   } catch (error) {
     throw refusedDir(dir, error);
   }
-  if (process.platform === 'win32') {
-    if (made) await restrictOnWindows(dir);
-    return dir;
-  }
-  if (made) chmodSync(dir, mode);
   const stat = lstatSync(dir);
-  const uid = process.getuid?.();
   if (!stat.isDirectory()) {
     throw new UserError(
       EXIT.config,
       `${dir} is not a directory of its own (a link?): name another with --data-dir.`,
     );
   }
+  if (process.platform === 'win32') {
+    trustOnWindows(dir, made !== undefined);
+    return dir;
+  }
+  if (made) chmodSync(dir, mode);
+  const uid = process.getuid?.();
   if (stat.uid !== uid) {
     throw new UserError(
       EXIT.config,
       `The data directory ${dir} belongs to another account (uid ${stat.uid}): run "chown -R ${uid} ${dir}" or name another with --data-dir.`,
     );
   }
-  if (stat.mode & 0o022) {
+  if (!made && stat.mode & 0o022) {
     throw new UserError(
       EXIT.config,
       `Others may write in the data directory ${dir}: run "chmod ${mode.toString(8)} ${dir}" and look at what is in it.`,
@@ -102,16 +101,25 @@ export async function prepareDataDir(path: string): Promise<string> {
   return dir;
 }
 
-/** SYSTEM and Administrators full; users may pass through, and read the files that say so themselves. */
-async function restrictOnWindows(dir: string): Promise<void> {
-  const grants = ['*S-1-5-18:(OI)(CI)F', '*S-1-5-32-544:(OI)(CI)F', '*S-1-5-32-545:(X)'];
-  const own = `${userInfo().username}:(OI)(CI)F`;
-  await promisify(execFile)('icacls', [dir, '/inheritance:r', '/grant:r', ...grants, own]).catch(() => {
+/** SYSTEM and Administrators full; users may pass through, and read the two files that say so themselves. */
+function trustOnWindows(dir: string, made: boolean): void {
+  let strangers: readonly string[];
+  try {
+    const security = windowsSecurity();
+    if (made) security.setRights(dir, 'directory');
+    strangers = security.strangers(dir, 'directory');
+  } catch (error) {
     throw new UserError(
       EXIT.config,
-      `The rights of ${dir} cannot be set with icacls: run as an administrator once.`,
+      `The rights of ${dir} cannot be set or read (${reasonOf(error)}): run this as an administrator, or name another with --data-dir.`,
     );
-  });
+  }
+  if (strangers.length > 0) {
+    throw new UserError(
+      EXIT.config,
+      `Others own the data directory ${dir} or may write in it (${strangers.join(', ')}): look at what is in it and run "rmdir /s ${dir}", or name another with --data-dir.`,
+    );
+  }
 }
 
 /** The short system reason of a failed call: `EACCES`, or the message where there is no code. */

@@ -7,6 +7,7 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import { writeWholeFile } from './whole-file.ts';
+import { windowsSecurity } from './windows-security.ts';
 
 export interface Tokens {
   readonly view: string;
@@ -49,7 +50,15 @@ function load(file: string, kind: Kind): string {
   if (!stat) return write(file, kind);
   if (!stat.isFile())
     throw new UserError(EXIT.config, `${file} is not a plain file: delete it and start again.`);
-  if (process.platform !== 'win32') {
+  if (process.platform === 'win32') {
+    const rights = kind === 'view' ? 'shared' : 'private';
+    if (windowsSecurity().strangers(file, rights).length > 0) {
+      throw new UserError(
+        EXIT.config,
+        `Others have too many rights on ${file}: run "del ${file}" and start again.`,
+      );
+    }
+  } else {
     if (stat.uid !== process.getuid?.()) {
       throw new UserError(
         EXIT.config,

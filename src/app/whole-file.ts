@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
+import { type Rights, windowsSecurity } from './windows-security.ts';
 
 /** Replaces `path` by `text` with this mode. Throws UserError 74 if it cannot; the old file then stands as it was. */
 export function writeWholeFile(path: string, text: string, mode: number): void {
@@ -32,7 +33,8 @@ function replace(path: string, text: string, mode: number): void {
   const fd = openSync(temporary, 'wx', mode);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-    if (process.platform !== 'win32') fchmodSync(fd, mode);
+    if (process.platform === 'win32') windowsSecurity().setRights(temporary, rightsOf(mode));
+    else fchmodSync(fd, mode);
     fsyncSync(fd);
     if (fstatSync(fd).size !== bytes.length) throw new Error('the disk took only a part of it');
     renameSync(temporary, path);
@@ -43,6 +45,11 @@ function replace(path: string, text: string, mode: number): void {
     closeSync(fd);
   }
   syncDirectory(dirname(path));
+}
+
+/** Windows has no modes: what others may is to read, or nothing. */
+function rightsOf(mode: number): Rights {
+  return (mode & 0o007) === 0o004 ? 'shared' : 'private';
 }
 
 /** Makes a rename durable; Windows has no such call and needs none. */

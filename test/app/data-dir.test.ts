@@ -1,4 +1,4 @@
-/** C6, S5: the data directory, its files and their rights. Windows rights are set by icacls and untested here. */
+/** C6, S5: the data directory, its files and their rights. Windows rights: test/windows. */
 import {
   chmodSync,
   lstatSync,

@@ -1,7 +1,7 @@
 /** The whole agent on Windows for real, under Wine, with a client outside: from the ready line to a clean stop. */
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { uniqueGameName } from '../helpers/game.ts';
 import { http } from '../helpers/http.ts';
 import { openReliable, type RawClient } from '../helpers/ws-client.ts';
@@ -78,6 +78,7 @@ test('a game starts and ends: a client is told, the session with it', async () =
 test('K4: force_close asks a window that hides, forces it, and says so', async () => {
   const link = await client('parent');
   const game = play('tray');
+  await game.line((line) => line.startsWith('shown'));
   await link.next(event('roblox_started'), 10_000);
   const answer = await http({
     url: agent.url,
@@ -89,6 +90,7 @@ test('K4: force_close asks a window that hides, forces it, and says so', async (
   const [report] = answer.json.result.processes;
   console.log(`windows: force_close of a game that hides took ${report.waited_ms} ms`);
   expect(report).toMatchObject({ name: NAME, outcome: 'closed' });
+  expect(report.waited_ms).toBeGreaterThanOrEqual(1_000);
   expect((await link.next(event('roblox_stopped'))).data.reason).toBe('command');
   await game.exited;
   await link.close();
@@ -99,14 +101,7 @@ test('C5, S1: a second agent says that the directory, or the port, is taken', as
   expect((await sameDirectory.exited).code).toBe(75);
   expect(sameDirectory.stderr).toContain('in use by another agent');
   await sameDirectory.dispose();
-  const samePort = startWine([
-    'dist/cli.js',
-    'run',
-    '--port',
-    String(agent.json().port),
-    '--data-dir',
-    'C:\\other',
-  ]);
+  const samePort = startWine(agent.arguments({ port: agent.json().port, folder: 'other' }));
   expect((await samePort.exited).code).toBe(69);
   await samePort.dispose();
 });
@@ -146,3 +141,25 @@ test.each(['break', 'close'] as const)(
     expect(existsSync(join(agent.dataDir, 'agent.json'))).toBe(false);
   },
 );
+
+describe('C5, S5: what others could have touched is refused', () => {
+  test.each([
+    ['a control.token that everybody may read', 'control.token', 0o644, 'Others have too many rights'],
+    ['a view.token that everybody may change', 'view.token', 0o666, 'Others have too many rights'],
+    ['a directory that everybody may write in', '', 0o777, 'may write in it'],
+  ])('%s', async (_what, name, mode, said) => {
+    const path = join(agent.dataDir, name);
+    const before = statSync(path).mode;
+    chmodSync(path, mode);
+    const refused = startWine(agent.arguments());
+    expect(await refused.exited).toEqual({ code: 78, signal: null });
+    expect(refused.stderr).toContain(said);
+    chmodSync(path, before);
+    await refused.dispose();
+  });
+
+  test('what the agent made itself others cannot read', () => {
+    // Wine keeps the rights of Administrators as those of the file's group.
+    expect(statSync(join(agent.dataDir, 'control.token')).mode & 0o007).toBe(0);
+  });
+});

@@ -36,14 +36,10 @@ export class WineAgent {
     return readFileSync(join(this.dataDir, `${kind}.token`), 'utf8').trim();
   }
 
-  /** The arguments that run an agent on this data directory. */
-  arguments(port = 0): string[] {
-    const files = [
-      '--data-dir',
-      `${this.#windowsRoot}\\data`,
-      '--config',
-      `${this.#windowsRoot}\\config.json`,
-    ];
+  /** The arguments that run an agent on this data directory, or on one beside it. */
+  arguments({ port = 0, folder = 'data' } = {}): string[] {
+    const root = this.#windowsRoot;
+    const files = ['--data-dir', `${root}\\${folder}`, '--config', `${root}\\config.json`];
     return ['dist/cli.js', 'run', '--port', String(port), ...files];
   }
 

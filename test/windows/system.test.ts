@@ -1,4 +1,4 @@
-/** T1, what Windows tells of its clocks and boots, under Wine: what probes/system.probe.ts reads. */
+/** T1, C6: clocks, boots and rights on Windows for real, under Wine: what probes/system.probe.ts reads and sets. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BOOTS } from './setup.ts';
 import { startWine, type WineProgram } from './wine.ts';
@@ -32,5 +32,13 @@ test('the boot is the one that Windows counts, and the zone is one that can be u
 
 test('main and the store know the boot too', async () => {
   expect((await probe.facts('boot')).boot).toMatch(/^boot-\d+$/);
+});
+
+test('C6: rights are set and read back: after it nobody else may do what is ours alone', async () => {
+  const { strangers } = await probe.facts('rights');
+  const everybody = 'S-1-1-0';
+  expect(strangers['private, as it was made']).toEqual([everybody]);
+  // Wine keeps rights as a Unix mode and has no place for the group Users: that it may read is not seen here.
+  expect(strangers).toMatchObject({ directory: [], private: [], shared: [], 'private, to read': [] });
   expect((await probe.exited).code).toBe(0);
 });

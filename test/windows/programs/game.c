@@ -3,7 +3,7 @@
  * after a minute, so that nothing outlives a test that failed.
  *
  *   sleep MS            no window, ends after MS
- *   window              a visible window that ends the program when it is closed
+ *   window              a visible window, told as "shown", that ends the program when it is closed
  *   tray                a visible window that hides when it is closed; the program lives on
  *   guarded RIGHTS      denies everybody all rights on the process but these (hexadecimal)
  *   launch FILE ARGS    starts FILE, waits half a second, ends
@@ -32,6 +32,8 @@ static int show_window(void) {
                                 NULL, NULL, NULL, NULL);
     if (!window) return (int)GetLastError();
     SetTimer(window, 1, LIFE_MS, NULL);
+    puts("shown");
+    fflush(stdout);
     for (MSG message; GetMessageW(&message, NULL, 0, 0) > 0;) DispatchMessageW(&message);
     return 0;
 }
