@@ -1,8 +1,9 @@
 /** zod's issues as the `path: message` pairs that this project shows everywhere. */
+import { en } from 'zod/locales';
 import * as z from 'zod/mini';
 import type { FieldError } from './problems.ts';
 
-z.config(z.locales.en());
+z.config(en());
 
 /** Every issue as a dotted path and a message; unknown keys are told one by one, at their own path. */
 export function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
