@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import type { Clock } from '../protocol/ports.ts';
 import { abandon, type Connection, connect, isDiskError, RUNNING } from './connection.ts';
 import { newEpochName, openEpochs } from './epochs.ts';
-import { createPrivate, type FileMark, type StorePaths, syncDir } from './files.ts';
+import { createPrivate, type FileMark, fileMark, type StorePaths, syncDir } from './files.ts';
 import { type FoundHighWater, readHighWater } from './high-water.ts';
 import { type Identity, newIdentity, readIdentity, writeIdentity } from './identity.ts';
 import { type Damage, findFiles, inspect, trustedSeq, wasTouched } from './inspect.ts';
@@ -38,7 +38,9 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
     // The identity comes first: once it is established a missing database means that it was deleted.
     writeIdentity(paths.identity, identity);
     for (const path of [paths.db, paths.wal, paths.shm]) rmSync(path, { force: true });
-    return { db: create(paths, sealer), identity, sealer, state: 'new', mark: null };
+    const db = create(paths, sealer);
+    const file = fileMark(paths.db);
+    return { db, identity, sealer, state: 'new', mark: file && { ...file, seq: 0 } };
   }
 
   const damage: Damage[] = [];

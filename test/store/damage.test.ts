@@ -256,6 +256,17 @@ describe('D11: damage is noticed at the start, what is whole is saved, and the e
     expect(again.start.events.filter((e) => e.epoch === start.epoch)).toHaveLength(3);
   });
 
+  it('a main file cut short before its first checkpoint', async () => {
+    const at = dir();
+    const young = await run({ dir: at, append: 20, end: 'kill' });
+    truncateSync(db(at), half(db(at)));
+    const { start } = await run({ dir: at, end: 'kill' });
+    expect(start.findings[0]).toMatchObject({ event_type: 'tamper_suspected' });
+    expect(start.epoch).not.toBe(young.start.epoch);
+    expect(corruptFiles(at)).not.toEqual([]);
+    expect(start.events).toHaveLength(20);
+  });
+
   it('at least twelve kinds are tried', () => {
     expect(KINDS.length).toBeGreaterThanOrEqual(12);
   });
