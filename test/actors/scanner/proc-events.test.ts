@@ -108,7 +108,6 @@ class Linux implements EventSocket {
         return [1, 2, ...this.games];
       },
       newestPid: () => Math.max(2, ...this.games),
-      close: () => {},
     };
   }
 

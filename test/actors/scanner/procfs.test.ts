@@ -67,7 +67,6 @@ class Proc {
         return [...this.running.keys()].filter((pid) => this.running.get(pid)?.is !== 'thread');
       },
       newestPid: () => this.newest,
-      close: () => {},
     };
   }
 

@@ -1,6 +1,6 @@
 /** The scanner in its thread: ready after the snapshot, and always able to end although a read blocks in the kernel. */
 import { once } from 'node:events';
-import { fstatSync, rmSync } from 'node:fs';
+import { fstatSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { build } from 'esbuild';
@@ -68,6 +68,21 @@ describe.skipIf(!isRoot)('the thread of the scanner', () => {
     expect(fstatSync(fd).isSocket()).toBe(true);
     expect(await scanner.stop(5_000)).toEqual({ kind: 'stopped' });
     expect(Atomics.load(cell, 0)).toBe(-1);
+  });
+
+  test('a thread that is killed leaves no descriptor once its socket was given back', async () => {
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const live = async () => {
+      const cell = wakeCell();
+      const scanner = spawnScanner(cell, []);
+      expect(await scanner.ready).toEqual({ ok: true });
+      expect(await scanner.kill('a test')).toMatchObject({ kind: 'killed' });
+      releaseScanner(cell);
+    };
+    await live();
+    const before = descriptors();
+    for (let n = 0; n < 3; n += 1) await live();
+    expect(descriptors()).toBe(before);
   });
 
   // Again where other programs held all cores for longer than the games lived: then nobody could have looked.

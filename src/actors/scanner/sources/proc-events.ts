@@ -121,7 +121,6 @@ export class ProcEventsSource implements ProcessSource {
       this.#options.blocksOn(-1);
       this.#socket?.close();
       this.#socket = null;
-      this.#reader.close();
     }
     this.#stopped?.();
   }

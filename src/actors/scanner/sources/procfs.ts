@@ -72,7 +72,6 @@ export class ProcfsSource implements ProcessSource {
     if (!this.#sink) return;
     this.#sink = null;
     this.#stopTick();
-    this.#reader.close();
   }
 
   #tickLater(): void {
