@@ -1,0 +1,45 @@
+/**
+ * `playwarden run` as it is, in a process that takes orders from its parent: a fault for one of its threads, or a measure
+ * of what it holds. Started by chaos-agent.ts with `--expose-gc`; its arguments are the data directory and the configuration.
+ */
+import { readdirSync } from 'node:fs';
+import { BroadcastChannel } from 'node:worker_threads';
+import { run } from '../../src/cli/run.ts';
+import { heedSignals } from '../../src/cli/signals.ts';
+import { RESTART_LIMITS } from '../../src/runtime/restart-rule.ts';
+import { CHANNEL, type FaultOrder } from './faults.ts';
+
+/** What a process holds, after its garbage was collected. */
+export interface Holdings {
+  readonly heapBytes: number;
+  readonly rssBytes: number;
+  readonly descriptors: number;
+  readonly threads: number;
+}
+
+export type Order = FaultOrder | 'measure';
+
+const faults = new BroadcastChannel(CHANNEL);
+faults.unref();
+
+function measure(): Holdings {
+  for (let n = 0; n < 3; n += 1) globalThis.gc?.();
+  const { heapUsed, rss } = process.memoryUsage();
+  return {
+    heapBytes: heapUsed,
+    rssBytes: rss,
+    descriptors: readdirSync('/proc/self/fd').length,
+    threads: readdirSync('/proc/self/task').length,
+  };
+}
+
+process.on('message', (order: Order) => {
+  if (order === 'measure') process.send?.(measure());
+  else faults.postMessage(order);
+});
+process.channel?.unref();
+
+const [dataDir = '', config = ''] = process.argv.slice(2);
+// Every few seconds a fault is what is meant here, so no backoff grows and nothing is parked.
+const restartLimits = { ...RESTART_LIMITS, maxRestarts: 1_000_000, maxDelayMs: RESTART_LIMITS.firstDelayMs };
+process.exitCode = await run({ dataDir, config, port: 0, logLevel: 'info', restartLimits }, heedSignals());

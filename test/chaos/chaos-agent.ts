@@ -1,0 +1,155 @@
+/** The agent under chaos as its parent holds it: built from the sources, started, ordered about, killed, started again. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Holdings, Order } from './agent-under-chaos.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const here = (file: string) => fileURLToPath(new URL(`./${file}`, import.meta.url));
+/** Packages that the product's bundle holds itself; all others stay outside of it. */
+const BUNDLED = new Set(['zod', 'comlink', 'temporal-polyfill']);
+const READY_TIMEOUT_MS = 15_000;
+
+/** A line of the agent's log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export class ChaosAgent {
+  readonly dataDir: string;
+  readonly log: LogLine[] = [];
+  port = 0;
+  readonly #root = mkdtempSync(join(tmpdir(), 'playwarden-chaos-'));
+  readonly #config: string;
+  #bundle = '';
+  #child: ChildProcess | null = null;
+  readonly #watchers = new Set<(line: LogLine) => void>();
+
+  constructor(config: object) {
+    this.dataDir = join(this.#root, 'data');
+    this.#config = join(this.#root, 'config.json');
+    writeFileSync(this.#config, JSON.stringify(config));
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  token(kind: 'view' | 'control'): string {
+    return readFileSync(join(this.dataDir, `${kind}.token`), 'utf8').trim();
+  }
+
+  /** Starts it, or starts it again; settles at its ready line. */
+  async start(): Promise<void> {
+    if (this.#bundle === '') this.#bundle = await bundle();
+    const child = fork(join(this.#bundle, 'agent-under-chaos.js'), [this.dataDir, this.#config], {
+      execArgv: ['--expose-gc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.#child = child;
+    lives.add(child);
+    child.once('exit', () => lives.delete(child));
+    if (!child.stdout || !child.stderr) throw new Error('no pipes');
+    createInterface(child.stderr).on('line', (text) => this.#logged(text));
+    const lines = createInterface(child.stdout);
+    const ended = once(child, 'exit').then(([code, signal]) => {
+      throw new Error(`the agent ended with ${code ?? signal} before it was ready`);
+    });
+    const timeout = AbortSignal.timeout(READY_TIMEOUT_MS);
+    const [ready] = (await Promise.race([once(lines, 'line', { signal: timeout }), ended])) as [string];
+    ended.catch(() => {});
+    this.port = Number(/:(\d+) /.exec(ready)?.[1]);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Ends it by a signal; its exit code, null when the signal ended it. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    return (await exit)[0];
+  }
+
+  order(order: Order): void {
+    this.#child?.send(order);
+  }
+
+  async measure(): Promise<Holdings> {
+    if (!this.#child) throw new Error('it does not run');
+    const answer = once(this.#child, 'message');
+    this.order('measure');
+    return (await answer)[0];
+  }
+
+  /** The next line of its log that fits. */
+  logs(fits: (line: LogLine) => boolean, timeoutMs: number): Promise<LogLine> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#watchers.delete(watch);
+        reject(new Error(`not logged within ${timeoutMs} ms; last: ${JSON.stringify(this.log.slice(-3))}`));
+      }, timeoutMs);
+      const watch = (line: LogLine) => {
+        if (!fits(line)) return;
+        clearTimeout(timer);
+        this.#watchers.delete(watch);
+        resolve(line);
+      };
+      this.#watchers.add(watch);
+    });
+  }
+
+  async dispose(): Promise<void> {
+    this.signal('SIGCONT');
+    await this.end('SIGKILL');
+    rmSync(this.#root, { recursive: true, force: true });
+    if (this.#bundle) rmSync(this.#bundle, { recursive: true, force: true });
+  }
+
+  #logged(text: string): void {
+    let line: LogLine;
+    try {
+      line = JSON.parse(text);
+    } catch {
+      line = { msg: text };
+    }
+    this.log.push(line);
+    for (const watch of [...this.#watchers]) watch(line);
+  }
+}
+
+/** In dist/, where its packages are found. */
+async function bundle(): Promise<string> {
+  mkdirSync(join(ROOT, 'dist'), { recursive: true });
+  const outdir = mkdtempSync(join(ROOT, 'dist', 'chaos-'));
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  await build({
+    entryPoints: ['agent-under-chaos.ts', 'scanner.worker.ts', 'session.worker.ts', 'executor.worker.ts'].map(
+      here,
+    ),
+    outdir,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    logLevel: 'warning',
+    external: Object.keys(dependencies).filter((name) => !BUNDLED.has(name)),
+  });
+  return outdir;
+}
+
+const lives = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of lives) child.kill('SIGKILL');
+});
