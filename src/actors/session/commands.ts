@@ -100,8 +100,8 @@ function setTimeLimit(turn: Turn, child: ChildState, minutes: number | null | 'c
 
 /**
  * Without a game every bound is lifted by so many minutes from max(used, limit) on. With one that game's budget is,
- * and the others only as far as these minutes need them. A window's end moves out as much; outside of a window the
- * minutes run from now.
+ * and the others only as far as these minutes need them; a game without a budget plays on the child's own minutes, so
+ * these are lifted. A window's end moves out as much; outside of a window the minutes run from now.
  */
 function extendTime(turn: Turn, child: ChildState, addMs: number, game: string | null): void {
   const { state } = turn;
@@ -109,7 +109,8 @@ function extendTime(turn: Turn, child: ChildState, addMs: number, game: string |
   if (!profile) return;
   const weekday = calendarIn(state).weekday(state.clock.day.day);
   const extra = extraToday(state, child) ?? noExtra(state.clock.day.day);
-  const lift = game === null ? liftBeyond : liftToFit;
+  const toFit = game !== null && baseLimit(child, profile, game, weekday) !== null;
+  const lift = toFit ? liftToFit : liftBeyond;
   const week = profile.weekly_limit_minutes;
   const gamesMs = { ...extra.gamesMs };
   for (const { id } of state.config.games) {
@@ -122,7 +123,7 @@ function extendTime(turn: Turn, child: ChildState, addMs: number, game: string |
     dayMs: lift(baseLimit(child, profile, ALL_GAMES, weekday), extra.dayMs, usedToday(child), addMs),
     weekMs: lift(week, extra.weekMs, child.restOfWeekMs + usedToday(child), addMs),
     gamesMs,
-    windowUntilMs: liftedWindow(turn, child, extra, addMs, game !== null),
+    windowUntilMs: liftedWindow(turn, child, extra, addMs, toFit),
   };
 }
 

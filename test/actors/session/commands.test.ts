@@ -111,6 +111,15 @@ describe('extend_time', () => {
     });
   });
 
+  it('of one game without a budget: the minutes it plays on, from max(used, limit) on', () => {
+    const pc = machine({ daily_limit_minutes: 60, allowed: { default: ['15:00-16:30'] } });
+    expect(order(pc, 'extend_time', { minutes: 30, game: 'roblox' }).result).toMatchObject({
+      remaining_minutes: 60,
+      limited_by: 'window',
+      limits: { extra_minutes: 30, window: '15:00-17:00' },
+    });
+  });
+
   it('of one game: its budget, and the day only as far as the minutes need it', () => {
     const pc = machine({ daily_limit_minutes: 60, games: { roblox: { daily_limit_minutes: 20 } } });
     pc.start('roblox', KID);
