@@ -68,7 +68,13 @@ export class SqliteStore implements Store {
   #damageTold = false;
   #stopPruning = (): void => {};
   #closed: Promise<void> | null = null;
-  readonly #onExit = (): void => this.#forgetMarks();
+  readonly #onExit = (): void => {
+    try {
+      this.#forgetMarks();
+    } catch {
+      // The disk refuses; an exit must not fail for it.
+    }
+  };
 
   constructor(prepared: Prepared, wiring: StoreWiring) {
     const { db, sealer } = prepared;
@@ -205,7 +211,11 @@ export class SqliteStore implements Store {
   }
 
   #startDurability(): void {
-    if (this.#writer.blocked !== null) throw new Error(this.#writer.blocked);
+    const { blocked } = this.#writer;
+    if (blocked !== null) {
+      this.#writer.stop();
+      throw new UserError(EXIT.disk, `the database ${this.#wiring.paths.db} cannot be used: ${blocked}`);
+    }
     this.#covering = this.log.latest();
     this.#durability = new Durability({
       clock: this.#wiring.clock,
@@ -323,12 +333,20 @@ export class SqliteStore implements Store {
   /** The log starts anew after a checkpoint, in the room it has; the reserve file's space is for either. */
   #useReserve(): boolean {
     this.#reserve.release();
-    this.#mainFileChanges();
+    try {
+      this.#mainFileChanges();
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      // Not even that can be noted, so the main file is left as it is.
+      return true;
+    }
     this.#checkpointNow();
     return true;
   }
 
   #dropAcknowledged(): number {
+    // While the store opens nobody's cursor is known yet.
+    if (!this.clients) return 0;
     const cursor = this.clients.acknowledgedByAll();
     const { timeline } = this.log;
     return cursor ? this.#drop(timeline.count(timeline.oldest()) - timeline.count(cursor)) : 0;

@@ -66,7 +66,7 @@ function open(images: readonly Image[]): Found[] {
     for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
     return dir;
   });
-  const out = execFileSync(process.execPath, [reader, ...dirs], {
+  const out = execFileSync(process.execPath, [reader, 'after the power loss', ...dirs], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   });

@@ -1,6 +1,6 @@
 /**
- * Opens the stores in the given directories, as the first start after a boot would, and says what it finds: one JSON line
- * each. Ends without closing any. Arguments: directories.
+ * Opens the stores in the given directories, as the next start would, and says what it finds: one JSON line each. Ends
+ * without closing any. Arguments: boot id, directories.
  */
 import { writeSync } from 'node:fs';
 import type { Store } from '../../../src/protocol/ports.ts';
@@ -9,10 +9,12 @@ import type { Found } from './history.ts';
 
 const clock = { monotonic: () => 1_000, wall: () => Date.now(), after: () => () => {} };
 
+const [bootId = '', ...dirs] = process.argv.slice(2);
+
 function look(dir: string): Found {
   const nothing = { findings: [], events: [], counter: 0, cursor: null, given: [] };
   try {
-    return found(openStore({ dir, bootId: 'after the power loss', clock, reserveBytes: 64 * 1024 }));
+    return found(openStore({ dir, bootId, clock, reserveBytes: 64 * 1024 }));
   } catch (error) {
     return { error: String((error as Error).stack ?? error), ...nothing };
   }
@@ -33,5 +35,5 @@ function found(store: Store): Found {
   return { error: null, findings: store.findings as Found['findings'], events, counter, cursor, given };
 }
 
-for (const dir of process.argv.slice(2)) writeSync(1, `${JSON.stringify(look(dir))}\n`);
+for (const dir of dirs) writeSync(1, `${JSON.stringify(look(dir))}\n`);
 process.exit(0);

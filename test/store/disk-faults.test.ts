@@ -1,0 +1,159 @@
+/**
+ * A disk that fails at one call, or from then on (contract D4, D5, D10): every fsync, write and truncation of a store's life in turn is answered
+ * with EIO or ENOSPC by strace. The store goes on, or ends with one sentence, and the next start finds what was told.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/protocol/exit-codes.ts';
+import { LONG, LONG_TIMEOUT_MS, report, roundsOf, timeIsUp } from '../helpers/long-run.ts';
+import { buildProgram, removePrograms } from '../helpers/program.ts';
+import { brokenPromises, type Found, type Marker } from './power-loss/history.ts';
+
+const hasStrace = process.platform === 'linux' && spawnSync('strace', ['-V']).status === 0;
+if (!hasStrace) console.warn('disk-fault tests are skipped: strace is not here');
+
+const folder = mkdtempSync(join(tmpdir(), 'playwarden-faults-'));
+let program = '';
+let reader = '';
+/** A data directory as a killed run leaves it. */
+const before = join(folder, 'before');
+
+beforeAll(async () => {
+  if (!hasStrace) return;
+  program = await buildProgram('store/fixtures/faulty-run.ts');
+  reader = await buildProgram('store/power-loss/reader.ts');
+  const writer = await buildProgram('store/power-loss/writer.ts');
+  spawnSync('mkdir', [before]);
+  const { stdout } = await run([process.execPath, writer, before, 'boot-1', '20', 'kill']);
+  earlier.push(...markersIn(stdout));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  removePrograms();
+});
+
+interface Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number | null;
+}
+
+function run([file = '', ...args]: readonly string[]): Promise<Ended> {
+  // One thread of the pool, since strace counts calls by thread.
+  const child = spawn(file, args, { env: { ...process.env, UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' } });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ stdout, stderr, code }));
+  });
+}
+
+type Said = Marker | { readonly kind: 'refused' | 'healthy'; readonly why: string };
+const linesIn = (text: string): Said[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Said);
+const isMarker = (said: Said): said is Marker => said.kind !== 'refused' && said.kind !== 'healthy';
+const markersIn = (text: string): Marker[] => linesIn(text).filter(isMarker);
+const earlier: Marker[] = [];
+
+interface Fault {
+  readonly call: string;
+  readonly error: 'EIO' | 'ENOSPC';
+  readonly start: 'first' | 'later';
+  /** The call fails once, or from then on. */
+  readonly ends: 'once' | 'for good';
+}
+
+const CALLS = ['fdatasync', 'fsync', 'pwrite64', 'ftruncate'];
+const FAULTS: readonly Fault[] = CALLS.flatMap((call) =>
+  (['EIO', 'ENOSPC'] as const).flatMap((error) =>
+    (['first', 'later'] as const).flatMap((start) =>
+      (['once', 'for good'] as const).map((ends) => ({ call, error, start, ends })),
+    ),
+  ),
+);
+/** In `npm test` each call fails in one way. */
+const SOME = FAULTS.filter(
+  ({ call, error, start, ends }) =>
+    (error === 'EIO') === (start === 'first') &&
+    (ends === 'for good') === (call === 'pwrite64' && error === 'ENOSPC'),
+);
+
+/** Lets the n-th such call of each thread fail; says how many did, and what is wrong with what followed. */
+async function failAt(
+  { call, error, start, ends }: Fault,
+  n: number,
+): Promise<{ injected: number; wrong: string[] }> {
+  const dir = mkdtempSync(join(folder, 'run-'));
+  const trace = `${dir}.trace`;
+  if (start === 'later') cpSync(before, dir, { recursive: true });
+  const inject = [
+    '-f',
+    '-o',
+    trace,
+    '-e',
+    `trace=${call}`,
+    '-e',
+    `inject=${call}:error=${error}:when=${n}${ends === 'once' ? '' : '+'}`,
+  ];
+  const ended = await run(['strace', ...inject, process.execPath, program, dir, 'boot-1']);
+  const injected = readFileSync(trace, 'utf8').split('(INJECTED)').length - 1;
+  const wrong: string[] = [];
+  if (ended.code !== 0 && ended.code !== EXIT.disk)
+    wrong.push(`it ended with ${ended.code}: ${ended.stderr}`);
+  const said = linesIn(ended.stdout);
+  const health = said.find((s) => s.kind === 'healthy');
+  if (ends === 'once' && health?.kind === 'healthy' && !JSON.parse(health.why).ok)
+    wrong.push(`it did not recover: ${health.why}`);
+
+  // The machine did not go down: what was appended is there, whether it was synced or not.
+  const history = [...(start === 'later' ? earlier : []), ...said.filter(isMarker)];
+  const last = history.findLast((m) => m.kind === 'appended');
+  const durable = history.findLast((m) => m.kind === 'durable');
+  const { counter = 0, cursor = null } = durable ?? {};
+  if (last) history.push({ kind: 'durable', last, counter, cursor });
+  const { stdout } = await run([process.execPath, reader, 'boot-1', dir]);
+  wrong.push(...brokenPromises(history, JSON.parse(stdout) as Found));
+  rmSync(dir, { recursive: true });
+  rmSync(trace);
+  return { injected, wrong };
+}
+
+/** The first ones each in turn, then with growing steps: a start's calls come first, later ones repeat. */
+const after = (n: number): number => (LONG ? n + 1 + Math.floor(n / 20) : 5 * n);
+
+describe.skipIf(!hasStrace).concurrent('a disk that fails', () => {
+  it.each(LONG ? FAULTS : SOME)(
+    'D5 D10: $error at any $call of a $start start, $ends: nothing told is lost',
+    async (fault) => {
+      const wrong: string[] = [];
+      let runs = 0;
+      let injected = 0;
+      for (let n = 1, found = 1; found > 0 && runs < roundsOf(20) && !timeIsUp(); n = after(n)) {
+        const round = await failAt(fault, n);
+        found = round.injected;
+        injected += found;
+        runs++;
+        wrong.push(
+          ...round.wrong.map((w) => `${fault.call} ${fault.error} ${fault.start} ${fault.ends} ${n}: ${w}`),
+        );
+      }
+      report(`${fault.error} at ${fault.call}, ${fault.start} start, ${fault.ends}`, { runs, injected });
+      expect(wrong).toEqual([]);
+      expect(injected).toBeGreaterThan(0);
+    },
+    LONG_TIMEOUT_MS,
+  );
+});
