@@ -12,6 +12,7 @@ import { bootId } from './app/boot-id.ts';
 import { createCommandDesk } from './app/command-desk.ts';
 import { createDesk } from './app/desk.ts';
 import { monitorHealth } from './app/health-monitor.ts';
+import { keepHighestTime } from './app/highest-time.ts';
 import { watchLoad } from './app/load-watch.ts';
 import type { Logger } from './app/logger.ts';
 import { createResourceMeter } from './app/resources.ts';
@@ -127,6 +128,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const sync = createSyncDesk(store, clock);
   const settle = () => session.call('settle', [], SETTLE_DEADLINE_MS);
+  const highestTime = keepHighestTime(store.meta, clock, () => config.security.parent_keys);
   const commands = createCommandDesk({
     agentId,
     clock,
@@ -143,6 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       },
       settle,
     },
+    highestTrustedMs: highestTime.ms,
     closeGames: (child, game, _id, reason) => router.closeGames(child, game, reason),
   });
   const desk = createDesk({
@@ -232,6 +235,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     for (const stop of stops) stop();
     load.stop();
     commands.stop();
+    highestTime.stop();
     await supervisor.stop();
     mainBeat.stop();
     sync.stop();

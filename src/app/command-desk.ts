@@ -35,8 +35,8 @@ const RESUME_WITHIN_MS = 10 * 60_000;
 export interface CommandDeskOptions extends EffectPorts {
   readonly agentId: string;
   readonly config: () => Config;
-  /** The latest trusted time ever seen, ms; without it the clock's own. */
-  readonly highestTrustedMs?: () => number;
+  /** The latest trusted time ever seen, ms. */
+  readonly highestTrustedMs: () => number;
 }
 
 export interface CommandDesk {
@@ -88,15 +88,14 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       return refuse('schema-mismatch', 'A signed command is {"jws": "…"} and nothing else.', { errors });
     }
     const { verifySigned } = await import('./signed-commands.ts');
-    const verifying = inTurn(() => {
-      const nowMs = clock.wall();
-      return verifySigned(parsed.data.jws, {
+    const verifying = inTurn(() =>
+      verifySigned(parsed.data.jws, {
         keys: options.config().security.parent_keys,
         agentId: options.agentId,
-        nowMs,
-        highestTrustedMs: options.highestTrustedMs?.() ?? nowMs,
-      });
-    });
+        nowMs: clock.wall(),
+        highestTrustedMs: options.highestTrustedMs(),
+      }),
+    );
     if (!verifying) {
       const detail = `${MAX_VERIFYING} signed commands wait to be verified already.`;
       return refuse('too-many-commands', detail, { retryAfterMs: 1_000 });

@@ -116,6 +116,7 @@ export class CommandBench {
     return {
       agentId: AGENT_ID,
       clock: this.clock,
+      highestTrustedMs: () => this.clock.wall(),
       config: () => {
         const now = parseConfig(this.#document);
         if (!now.ok) throw new Error(JSON.stringify(now.errors));
