@@ -1,14 +1,13 @@
 /** Tells when the agent becomes degraded and when it is well again, once each time (agent_event). */
 import type { EventBody } from '../protocol/events.ts';
 import type { Clock } from '../protocol/ports.ts';
+import { untilWholeSecond } from '../runtime/clock.ts';
 import { agentEvent } from './router.ts';
 
-/** How often health is looked at, ms: a failure is told well within five seconds. */
-const LOOK_EVERY_MS = 1_000;
 /** A look that comes so much later than it was meant to finds a process that was stopped as a whole: it says nothing, ms. */
 const LATE_MS = 1_000;
 
-/** Starts looking; returns its stop. */
+/** Looks once a second, so that a failure is told well within five; returns its stop. */
 export function monitorHealth(
   clock: Clock,
   reasons: () => readonly string[],
@@ -20,8 +19,9 @@ export function monitorHealth(
   plan();
 
   function plan(): void {
-    dueMs = clock.monotonic() + LOOK_EVERY_MS;
-    cancel = clock.after(LOOK_EVERY_MS, look);
+    const pause = untilWholeSecond(clock.monotonic());
+    dueMs = clock.monotonic() + pause;
+    cancel = clock.after(pause, look);
   }
 
   function look(): void {

@@ -3,7 +3,7 @@
  * watch that one actor keeps over main, so that a stuck main thread ends the process and the service manager starts
  * it again. A watcher that was late itself (the machine slept, the process was stopped) has no right to judge.
  */
-import { monotonicMs } from './clock.ts';
+import { everySecond, monotonicMs } from './clock.ts';
 import { Vitals } from './vitals.ts';
 
 /** How often a thread beats, ms. */
@@ -46,12 +46,11 @@ export function judge(watch: Watch, nowMs: number, beatAgoMs: number, limitMs: n
 export function startMainBeat(): { readonly buffer: SharedArrayBuffer; stop(): void } {
   const vitals = new Vitals();
   vitals.beat(monotonicMs());
-  const timer = setInterval(() => vitals.beat(monotonicMs()), BEAT_MS);
-  timer.unref();
+  const stopBeat = everySecond(() => vitals.beat(monotonicMs()), true);
   return {
     buffer: vitals.buffer,
     stop() {
-      clearInterval(timer);
+      stopBeat();
       vitals.beat(0);
     },
   };

@@ -6,8 +6,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { expose } from 'comlink/dist/esm/comlink.mjs';
 import type { Actor, ActorHost, CallMap, CallResult } from './actor.ts';
-import { monotonicMs } from './clock.ts';
-import { BEAT_MS, killOwnProcess, mainWatcher } from './heartbeat.ts';
+import { everySecond, monotonicMs } from './clock.ts';
+import { killOwnProcess, mainWatcher } from './heartbeat.ts';
 import { Vitals } from './vitals.ts';
 import {
   callEndpoint,
@@ -88,10 +88,9 @@ function dispatcher<Calls extends CallMap<Calls>>(calls: Calls, vitals: Vitals):
 function startBeat(vitals: Vitals, mainBeat: SharedArrayBuffer | null): () => void {
   const mainIsStuck = mainBeat ? mainWatcher(mainBeat, monotonicMs()) : () => false;
   vitals.beat(monotonicMs());
-  const timer = setInterval(() => {
+  return everySecond(() => {
     const now = monotonicMs();
     vitals.beat(now);
     if (mainIsStuck(now)) killOwnProcess();
-  }, BEAT_MS);
-  return () => clearInterval(timer);
+  });
 }

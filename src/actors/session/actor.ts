@@ -13,13 +13,12 @@ import type {
 } from '../../protocol/messages.ts';
 import { problem } from '../../protocol/problems.ts';
 import type { Actor, ActorHost } from '../../runtime/actor.ts';
+import { untilWholeSecond } from '../../runtime/clock.ts';
 import { initialState, type SessionEffect, type SessionMessage, step } from './behavior.ts';
 import type { Clocks } from './clocks.ts';
 import { statusOf } from './status.ts';
 import type { Reading } from './trusted-clock.ts';
 
-/** The clocks are compared this often between two steps, ms: a step of the wall clock is told at once (contract T1). */
-const GLANCE_MS = 1_000;
 /** The longest time without a step, ms. */
 const LONGEST_SLEEP_MS = 30_000;
 /** Clocks that moved apart by this much are worth a step, ms. */
@@ -48,7 +47,11 @@ export function createSessionActor(
 
   function sleep(reading: Reading): void {
     stopTimer();
-    const nextMs = Math.min(Math.max(0, state.wakeAwakeMs - reading.awakeMs), GLANCE_MS);
+    // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
+    const nextMs = Math.min(
+      Math.max(0, state.wakeAwakeMs - reading.awakeMs),
+      untilWholeSecond(reading.awakeMs),
+    );
     host.worked(nextMs);
     stopTimer = after(nextMs, glance);
   }
