@@ -225,7 +225,7 @@ export class MemoryClients implements ClientStore {
     const record = this.open(clientId);
     if (!record) return to;
     const cursor = this.#later(record.cursor, to);
-    this.#records.set(clientId, { ...record, cursor });
+    this.#records.set(clientId, { ...record, cursor, sent: this.#later(record.sent, to) });
     return cursor;
   }
 
