@@ -24,6 +24,12 @@ describe('the system clocks', () => {
     expect(zoneOf(undefined, null)).toBe(null);
   });
 
+  it('UTC is UTC under both of its names, and any other zone keeps its own', () => {
+    const read = (zone: string) =>
+      clocksOf({ bootId: 'a', hrtimeStandsStill: true, asleepMs: () => 0, zone: () => zone }).read().zone;
+    expect(['Etc/UTC', 'UTC', 'Europe/Berlin'].map(read)).toEqual(['UTC', 'UTC', 'Europe/Berlin']);
+  });
+
   it('a zone that ICU does not know is the one Node started with', () => {
     const platform = { bootId: 'a', hrtimeStandsStill: true, asleepMs: () => 0, zone: () => 'Mars/Olympus' };
     expect(clocksOf(platform).read().zone).toBe(new Intl.DateTimeFormat().resolvedOptions().timeZone);
