@@ -1,6 +1,8 @@
 /**
  * The few Win32 calls that detection needs, through koffi, behind an interface that tests replace. Handles are
  * numbers here and belong to whoever opened them. Structures are read from plain buffers (x64 and arm64 layout).
+ * The list of processes is what Toolhelp makes its snapshots from: it tells when each started, of those too that
+ * are not ours to open, in one call.
  */
 import { createRequire } from 'node:module';
 
@@ -9,6 +11,8 @@ export interface SnapshotEntry {
   readonly parentPid: number;
   /** The executable's base name. */
   readonly name: string;
+  /** When it started: 100 ns since 1601 in decimal. */
+  readonly startKey: string;
 }
 
 export type Handle = number | bigint;
@@ -19,7 +23,7 @@ export interface Win32 {
   /** null: it is gone, or not ours to open. The handle keeps the pid from being given out again. */
   open(pid: number): Handle | null;
   close(handle: Handle): void;
-  /** When it started: 100 ns since 1601 in decimal; null: not readable. */
+  /** When it started, as in a snapshot; null: not readable. */
   creationTime(handle: Handle): string | null;
   imagePath(handle: Handle): string | null;
   commandLine(handle: Handle): string | null;
@@ -32,8 +36,6 @@ export interface Win32 {
   setEvent(event: Handle): void;
 }
 
-const TH32CS_SNAPPROCESS = 0x2;
-const INVALID_HANDLE = 0xffff_ffff_ffff_ffffn;
 const PROCESS_QUERY_LIMITED_INFORMATION = 0x1000;
 const SYNCHRONIZE = 0x10_0000;
 const TOKEN_QUERY = 0x8;
@@ -44,11 +46,19 @@ const WAIT_OBJECT_0 = 0;
 /** WaitForMultipleObjects takes no more. */
 export const WAIT_MAX = 64;
 
-// PROCESSENTRY32W
-const ENTRY_BYTES = 568;
-const ENTRY_PID = 8;
-const ENTRY_PARENT = 32;
-const ENTRY_NAME = 44;
+const SYSTEM_PROCESS_INFORMATION = 5;
+const STATUS_INFO_LENGTH_MISMATCH = 0xc000_0004 | 0;
+/** Room for processes that start between the two calls. */
+const SNAPSHOT_SLACK_BYTES = 64 * 1024;
+
+// SYSTEM_PROCESS_INFORMATION
+const ENTRY_NEXT = 0;
+const ENTRY_THREADS = 4;
+const ENTRY_CREATED = 32;
+const ENTRY_NAME_BYTES = 56;
+const ENTRY_NAME_POINTER = 64;
+const ENTRY_PID = 80;
+const ENTRY_PARENT = 88;
 
 const PATH_MAX_CHARS = 32_768;
 const COMMAND_MAX_BYTES = 65_536 + 16;
@@ -59,11 +69,9 @@ export function loadWin32(): Win32 {
   const advapi32 = koffi.load('advapi32.dll');
   const ntdll = koffi.load('ntdll.dll');
 
-  const createSnapshot = kernel32.func(
-    'uintptr_t __stdcall CreateToolhelp32Snapshot(uint32_t flags, uint32_t pid)',
+  const querySystem = ntdll.func(
+    'int32_t __stdcall NtQuerySystemInformation(uint32_t what, void *out, uint32_t size, _Out_ uint32_t *needed)',
   );
-  const first = kernel32.func('int __stdcall Process32FirstW(uintptr_t snapshot, void *entry)');
-  const following = kernel32.func('int __stdcall Process32NextW(uintptr_t snapshot, void *entry)');
   const openProcess = kernel32.func(
     'uintptr_t __stdcall OpenProcess(uint32_t access, int inherit, uint32_t pid)',
   );
@@ -95,7 +103,7 @@ export function loadWin32(): Win32 {
   );
   const setEvent = kernel32.func('int __stdcall SetEvent(uintptr_t event)');
 
-  const entry = Buffer.alloc(ENTRY_BYTES);
+  let list = Buffer.alloc(SNAPSHOT_SLACK_BYTES);
   const wide = Buffer.alloc(PATH_MAX_CHARS * 2);
   const command = Buffer.alloc(COMMAND_MAX_BYTES);
 
@@ -113,23 +121,14 @@ export function loadWin32(): Win32 {
 
   return {
     snapshot() {
-      const handle: Handle = createSnapshot(TH32CS_SNAPPROCESS, 0);
-      if (BigInt(handle) === INVALID_HANDLE) throw new Error('the list of processes cannot be taken');
-      try {
-        const entries: SnapshotEntry[] = [];
-        entry.writeUInt32LE(ENTRY_BYTES, 0);
-        for (let more = first(handle, entry); more; more = following(handle, entry)) {
-          entries.push({
-            pid: entry.readUInt32LE(ENTRY_PID),
-            parentPid: entry.readUInt32LE(ENTRY_PARENT),
-            name: wideString(entry, ENTRY_NAME),
-          });
-        }
-        if (entries.length === 0) throw new Error('the list of processes is empty');
-        return entries;
-      } finally {
-        closeHandle(handle);
+      for (;;) {
+        const needed = [0];
+        const status: number = querySystem(SYSTEM_PROCESS_INFORMATION, list, list.length, needed);
+        if (status === 0) break;
+        if (status !== STATUS_INFO_LENGTH_MISMATCH) throw new Error('the list of processes cannot be taken');
+        list = Buffer.alloc((needed[0] ?? 0) + SNAPSHOT_SLACK_BYTES);
       }
+      return [...snapshotEntries(list, koffi.address(list))];
     },
     open(pid) {
       const handle: Handle = openProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, 0, pid);
@@ -183,9 +182,21 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** A UTF-16 text that ends in NUL. */
-function wideString(bytes: Buffer, at: number): string {
-  let end = at;
-  while (end + 1 < bytes.length && bytes.readUInt16LE(end) !== 0) end += 2;
-  return bytes.toString('utf16le', at, end);
+/**
+ * A chain of entries; the name of each stands behind it, at an address inside of the same bytes. One without a
+ * thread has ended, and is there only because somebody holds a handle to it.
+ */
+function* snapshotEntries(list: Buffer, address: bigint): Generator<SnapshotEntry> {
+  for (let at = 0, next = 1; next !== 0; at += next) {
+    next = list.readUInt32LE(at + ENTRY_NEXT);
+    if (list.readUInt32LE(at + ENTRY_THREADS) === 0) continue;
+    const nameBytes = list.readUInt16LE(at + ENTRY_NAME_BYTES);
+    const nameAt = nameBytes === 0 ? 0 : Number(list.readBigUInt64LE(at + ENTRY_NAME_POINTER) - address);
+    yield {
+      pid: list.readUInt32LE(at + ENTRY_PID),
+      parentPid: list.readUInt32LE(at + ENTRY_PARENT),
+      name: list.toString('utf16le', nameAt, nameAt + nameBytes),
+      startKey: String(list.readBigUInt64LE(at + ENTRY_CREATED)),
+    };
+  }
 }

@@ -17,6 +17,9 @@ interface Program {
   readonly command?: string;
 }
 
+/** Some time on 2026-01-15, in 100 ns since 1601. */
+const startKey = (birth: number) => String(134_129_664_000_000_000n + BigInt(birth));
+
 /** A Windows with processes and handles; leaks and closes of what is waited on are errors. */
 class Windows implements Win32 {
   readonly clock = new FakeClock();
@@ -70,7 +73,12 @@ class Windows implements Win32 {
   snapshot(): SnapshotEntry[] {
     this.snapshots += 1;
     if (this.broken) throw new Error('the list of processes cannot be taken');
-    return [...this.processes].map(([pid, { name, parentPid = 1 }]) => ({ pid, parentPid, name }));
+    return [...this.processes].map(([pid, { name, parentPid = 1, birth }]) => ({
+      pid,
+      parentPid,
+      name,
+      startKey: startKey(birth),
+    }));
   }
 
   open(pid: number): Handle | null {
@@ -88,8 +96,7 @@ class Windows implements Win32 {
   }
 
   creationTime(handle: Handle): string {
-    // 2026-01-15 in 100 ns since 1601.
-    return String(134_129_664_000_000_000n + BigInt(this.handles.get(handle)?.birth ?? 0));
+    return startKey(this.handles.get(handle)?.birth ?? 0);
   }
 
   imagePath(handle: Handle): string | null {
@@ -252,7 +259,34 @@ describe('toolhelp', () => {
     await watch.stop();
   });
 
-  test('E3 a game that may not be opened is neither told nor ended; a snapshot that fails ends nothing', async () => {
+  test('a game that may not be opened is told by its name, and its end by the next look', async () => {
+    windows.run(50, { name: 'RobloxPlayerBeta.exe', open: false });
+    const watch = await windows.watch();
+    expect(watch.snapshot).toMatchObject([{ pid: 50, path: null, command: null, user: null }]);
+    windows.run(60, { name: 'RobloxPlayerBeta.exe', open: false });
+    windows.run(61, { name: 'RobloxStudioBeta.exe', open: false });
+    await windows.pass(10_000);
+    expect(watch.history()).toEqual(['started:roblox']);
+    await windows.exit(60);
+    await windows.pass(1_000);
+    expect(watch.history(60)).toEqual(['started:roblox', 'stopped:gone']);
+    await watch.stop();
+    expect(windows.handles.size).toBe(0);
+  });
+
+  test('a game that may not be opened and its pid reused by such another one are two', async () => {
+    windows.run(50, { name: 'RobloxPlayerBeta.exe', open: false });
+    const watch = await windows.watch();
+    windows.run(50, { name: 'RobloxPlayerBeta.exe', open: false });
+    await windows.pass(1_000);
+    expect(watch.history(50)).toEqual(['stopped:gone', 'started:roblox']);
+    windows.run(50, { name: 'svchost.exe', open: false });
+    await windows.pass(1_000);
+    expect(watch.history(50)).toEqual(['stopped:gone', 'started:roblox', 'stopped:gone']);
+    await watch.stop();
+  });
+
+  test('E3 a snapshot that fails ends nothing', async () => {
     windows.run(50, { name: 'RobloxPlayerBeta.exe' });
     const watch = await windows.watch();
     windows.broken = true;

@@ -68,7 +68,7 @@ class Watch {
   history(from = 0): string[] {
     return this.told.slice(from).map(({ message }) => {
       if (message.type === 'process.started') return `started ${message.process.name}`;
-      if (message.type === 'process.stopped') return `stopped ${message.how}`;
+      if (message.type === 'process.stopped') return 'stopped';
       return message.type;
     });
   }
@@ -130,7 +130,7 @@ await scenario('found at the start', games, async () => {
 await scenario('start and exit', games, async () => {
   const starts: number[] = [];
   const exits: number[] = [];
-  const hows = new Set<string>();
+  let byHandle = 0;
   let handles = 0;
   for (let round = 0; round < ROUNDS; round++) {
     // Not in step with the looks.
@@ -142,11 +142,11 @@ await scenario('start and exit', games, async () => {
     game.kill();
     const stop = await watch.stopped(game.pid);
     exits.push(stop.atMs - killedMs);
-    if (stop.message.type === 'process.stopped') hows.add(stop.message.how);
+    if (stop.message.type === 'process.stopped' && stop.message.how === 'exit') byHandle += 1;
     await game.exited;
     if (round === 1) handles = openHandles();
   }
-  return { starts, exits, hows: [...hows], handlesLeft: openHandles() - handles };
+  return { starts, exits, byHandle, handlesLeft: openHandles() - handles };
 });
 
 await scenario('two instances', games, async () => {
@@ -229,11 +229,11 @@ await scenario('not ours to open', games, async () => {
   const from = watch.told.length;
   await scanner.calls.configure(withHidden());
   await pause(NOTHING_MORE_MS);
-  const told = watch.history(from);
-  const tracked = (await scanner.calls.stats()).tracked;
-  await scanner.calls.configure(config);
+  const { message } = await watch.started(hidden.pid, from);
   hidden.kill();
-  return { told, tracked };
+  await watch.stopped(hidden.pid, from);
+  await scanner.calls.configure(config);
+  return { pid: hidden.pid, name: hidden.name, message, told: watch.history(from) };
 });
 
 await scenario('cost and stop', games, async () => {

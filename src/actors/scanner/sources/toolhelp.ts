@@ -1,7 +1,7 @@
 /**
- * Windows: snapshots through Toolhelp, often after something has started and seldom on a quiet machine, and a
- * handle for each tracked game so that its exit is told at once. One thread of the pool waits on all handles. A
- * process is opened only when its entry is new.
+ * Windows: snapshots of all processes, as Toolhelp makes them, often after something has started and seldom on a
+ * quiet machine, and a handle for each tracked game so that its exit is told at once. One thread of the pool waits
+ * on all handles. A process is opened only when its entry is new; one that cannot be opened is known by its name.
  */
 import type { GameProcess } from '../../../protocol/messages.ts';
 import type { Look, LookCause } from '../behavior.ts';
@@ -30,6 +30,13 @@ interface Held {
   readonly parentPid: number;
 }
 
+/** What opening a process lets us read of it. */
+interface Readable {
+  readonly path: string | null;
+  readonly command: string | null;
+  readonly user: () => string | null;
+}
+
 export class ToolhelpSource implements ProcessSource {
   readonly name = 'toolhelp';
   readonly #options: ToolhelpOptions;
@@ -37,7 +44,7 @@ export class ToolhelpSource implements ProcessSource {
   #win32: Win32 | null = null;
   #sink: SourceSink | null = null;
   #stopTick: () => void = () => {};
-  /** The last snapshot: pid → what stands for the process there. */
+  /** The last snapshot: pid → start. */
   #known = new Map<number, string>();
   /** Games by pid, each with an open handle. */
   readonly #held = new Map<number, Held>();
@@ -110,8 +117,9 @@ export class ToolhelpSource implements ProcessSource {
     const lively = clock.monotonic() < this.#livelyUntil;
     this.#stopTick = clock.after(lively ? pollIntervalMs : this.lookEveryMs, () => {
       this.#attempt(() => {
-        const due = clock.monotonic() >= this.#reconcileAt;
-        this.#scan(win32, due ? 'reconcile' : 'watch', due);
+        this.#scan(win32, 'watch', false);
+        // After the regular look, so that what has just happened does not count as missed.
+        if (clock.monotonic() >= this.#reconcileAt) this.#scan(win32, 'reconcile', true);
       });
       if (this.#sink) this.#tickLater(win32);
     });
@@ -133,9 +141,8 @@ export class ToolhelpSource implements ProcessSource {
     const looks = new Map<number, Look>(this.#context.watched().map((pid) => [pid, { is: 'gone' }]));
     const known = new Map<number, string>();
     for (const entry of entries) {
-      const key = `${entry.parentPid}:${entry.name}`;
-      known.set(entry.pid, key);
-      const isNew = this.#known.get(entry.pid) !== key;
+      known.set(entry.pid, entry.startKey);
+      const isNew = this.#known.get(entry.pid) !== entry.startKey;
       if (isNew) this.#livelyUntil = now + LIVELY_MS;
       if (looks.has(entry.pid) || isNew || thorough) this.#lookAt(win32, entry, looks);
     }
@@ -149,46 +156,48 @@ export class ToolhelpSource implements ProcessSource {
     const watched = looks.has(entry.pid);
     const held = this.#held.get(entry.pid);
     if (held && !win32.hasExited(held.handle)) {
-      const { path, command } = held.process;
-      const look = this.#named(entry, path, command, held);
-      looks.set(entry.pid, look);
+      looks.set(entry.pid, this.#named(entry, held));
       return;
     }
     const handle = win32.open(entry.pid);
-    if (handle === null) {
-      // Not ours to open: its name is all there is.
-      const match = this.#context.rules().match({ exe: entry.name, argv: [] });
-      if (watched || match) looks.set(entry.pid, { is: 'unreadable' });
-      return;
-    }
-    const look = this.#read(win32, entry, handle);
+    const look = handle === null ? this.#unopened(entry) : this.#read(win32, entry, handle);
     if (look.is === 'game' || watched) looks.set(entry.pid, look);
+    if (handle === null) return;
     if (look.is === 'game') this.#hold(win32, { handle, ...look.sighting });
     else win32.close(handle);
   }
 
+  /** Not ours to open, or gone by now: when it started and its name are all there is, and a game they may tell. */
+  #unopened(entry: SnapshotEntry): Look {
+    return this.#judge(entry, { path: null, command: null, user: () => null });
+  }
+
   #read(win32: Win32, entry: SnapshotEntry, handle: Handle): Look {
     if (win32.hasExited(handle)) return { is: 'gone' };
-    const startKey = win32.creationTime(handle);
     const path = win32.imagePath(handle);
-    if (!this.#context.rules().mayMatch(path ?? entry.name)) return { is: 'other', startKey };
-    const command = win32.commandLine(handle);
+    const command = this.#context.rules().mayMatch(path ?? entry.name) ? win32.commandLine(handle) : null;
+    // The pid may be another's since the snapshot: who is held is who is meant.
+    const startKey = win32.creationTime(handle) ?? entry.startKey;
+    return this.#judge({ ...entry, startKey }, { path, command, user: () => win32.account(handle) });
+  }
+
+  #judge(entry: SnapshotEntry, read: Readable): Look {
+    const { pid, parentPid, startKey } = entry;
+    const { path, command } = read;
     const match = this.#context.rules().match(imageOf(entry, path, command));
     if (!match) return { is: 'other', startKey };
-    if (startKey === null) return { is: 'unreadable' };
     const now = this.#context.clock.monotonic();
     const startedWallMs = Number((BigInt(startKey) - EPOCH_1970) / 10_000n);
     const startedAwakeMs = Math.min(now, now - (this.#options.wallNow() - startedWallMs));
-    const user = win32.account(handle);
-    const process = { pid: entry.pid, startKey, ...match, path, command, user, startedAwakeMs };
-    return { is: 'game', sighting: { process, parentPid: entry.parentPid } };
+    const process = { pid, startKey, ...match, path, command, user: read.user(), startedAwakeMs };
+    return { is: 'game', sighting: { process, parentPid } };
   }
 
   /** A game whose handle is held is the same process as before; only the rules may have changed. */
-  #named(entry: SnapshotEntry, path: string | null, command: string | null, held: Held): Look {
-    const match = this.#context.rules().match(imageOf(entry, path, command));
-    if (!match) return { is: 'other', startKey: held.process.startKey };
-    return { is: 'game', sighting: { process: { ...held.process, ...match }, parentPid: held.parentPid } };
+  #named(entry: SnapshotEntry, { process, parentPid }: Held): Look {
+    const match = this.#context.rules().match(imageOf(entry, process.path, process.command));
+    if (!match) return { is: 'other', startKey: entry.startKey };
+    return { is: 'game', sighting: { process: { ...process, ...match }, parentPid } };
   }
 
   #hold(win32: Win32, held: { handle: Handle; process: GameProcess; parentPid: number }): void {
@@ -202,7 +211,7 @@ export class ToolhelpSource implements ProcessSource {
   #letGo(win32: Win32, looks: ReadonlyMap<number, Look>): void {
     for (const [pid, { handle }] of this.#held) {
       const look = looks.get(pid);
-      if (look?.is === 'game' || look?.is === 'unreadable') continue;
+      if (look?.is === 'game') continue;
       this.#held.delete(pid);
       this.#discarded.push(handle);
       this.#rewait(win32);
