@@ -236,10 +236,13 @@ export class SqliteStore implements Store {
       this.#writer.retry();
       this.commit(() => {
         this.clients.flush(true);
-        this.meta.set(GENERATION, String(++this.#generation));
+        this.meta.set(GENERATION, String(this.#generation + 1));
         this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: true }));
       });
-      this.#settleForGood(this.#writer.blocked === null);
+      const written = this.#writer.blocked === null;
+      // The high-water file never says more than the database has: that would look like a rollback.
+      if (written) this.#generation++;
+      this.#settleForGood(written);
     } catch (error) {
       if (!isRefused(error)) throw error;
       throw new UserError(EXIT.disk, `the database could not be closed cleanly: ${(error as Error).message}`);

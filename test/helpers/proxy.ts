@@ -14,6 +14,8 @@ export class FaultyProxy {
   faults = 0;
   /** New connections are reset. */
   refusing = false;
+  /** New connections that ask for a WebSocket are reset; plain HTTP goes through. */
+  refusingUpgrades = false;
   /** Nothing is forwarded any more in either direction, and nobody is told. */
   stalled = false;
   /** Towards the client, bytes a second; null: as fast as it goes. */
@@ -78,8 +80,9 @@ export class FaultyProxy {
     client.on('close', end);
     agent.on('close', end);
     client.on('data', (bytes) => {
-      if (this.stalled) this.faults++;
-      else agent.write(bytes);
+      if (this.refusingUpgrades && asksForWebSocket(bytes)) this.#reset(pair);
+      else if (this.stalled) this.faults++;
+      else agent.write(withHost(bytes, this.#agentPort()));
     });
     agent.on('data', (bytes) => this.#deliver(pair, bytes));
   }
@@ -118,6 +121,17 @@ export class FaultyProxy {
     client.resetAndDestroy();
     agent.resetAndDestroy();
   }
+}
+
+/** An agent answers to its own port only (contract S2). A request's head comes in one piece here. */
+function withHost(bytes: Buffer, port: number): Buffer {
+  const text = bytes.toString('latin1');
+  if (!/^[A-Z]+ \//.test(text)) return bytes;
+  return Buffer.from(text.replace(/^host: .*$/im, `Host: 127.0.0.1:${port}`), 'latin1');
+}
+
+function asksForWebSocket(bytes: Buffer): boolean {
+  return /^upgrade: *websocket/im.test(bytes.toString('latin1'));
 }
 
 function close({ client, agent }: Pair): void {

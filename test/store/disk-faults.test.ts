@@ -156,4 +156,16 @@ describe.skipIf(!hasStrace).concurrent('a disk that fails', () => {
     },
     LONG_TIMEOUT_MS,
   );
+
+  it(
+    'D11: a stop that the disk refuses does not look like a rollback afterwards',
+    async () => {
+      const fault = { call: 'fsync', error: 'EIO', start: 'first', ends: 'for good' } as const;
+      // The first commit after a checkpoint syncs: about there the store can write no more, and stops so.
+      const ended = await Promise.all([10, 11, 12, 13, 14].map((n) => failAt(fault, n)));
+      expect(ended.flatMap((e) => e.wrong)).toEqual([]);
+      expect(ended.every((e) => e.injected > 0)).toBe(true);
+    },
+    LONG_TIMEOUT_MS,
+  );
 });
