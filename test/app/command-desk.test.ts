@@ -537,6 +537,40 @@ describe('an effect whose record the disk refused', () => {
   });
 });
 
+describe('what nobody would write', () => {
+  const strange = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom('force_close', 'pause', '__proto__', { toString: 'x' }, [[{ toString: 'x' }]]),
+  );
+  const key = fc.constantFrom(
+    'command',
+    'child_profile',
+    'parameters',
+    'command_id',
+    'expires_at',
+    'jws',
+    '__proto__',
+  );
+  const body = fc.oneof(
+    strange,
+    fc.array(fc.tuple(key, strange)).map((pairs) => Object.fromEntries(pairs)),
+  );
+
+  it('S6: is answered by a problem or carried out, and never throws', async () => {
+    await fc.assert(
+      fc.asyncProperty(body, async (given) => {
+        const bench = new CommandBench();
+        bench.clock.advance(1_000);
+        const answer = await bench.control(given);
+        expect(['ok', 'schema-mismatch', 'command-unknown', 'child-unknown', 'signature-invalid']).toContain(
+          slug(answer),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
 describe('replays', () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('send' as const), id: fc.integer({ min: 0, max: 4 }), wait: fc.boolean() }),

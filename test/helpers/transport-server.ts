@@ -32,12 +32,13 @@ export function echoDesk(): AgentDesk & { readonly asked: unknown[] } {
     status: async () => ({ agent: { version: '0.0.0' }, children: {} }),
     async command(body, role) {
       asked.push(body);
-      const known = typeof body === 'object' && body !== null && 'command' in body;
+      const known =
+        typeof body === 'object' && body !== null && 'command' in body && typeof body.command === 'string';
       if (!known) return { ok: false, problem: problem('schema-mismatch', 'no command') };
       if (body.command !== 'get_live_status' && role === 'view') {
         return { ok: false, problem: problem('control-required', 'look only') };
       }
-      const id = 'command_id' in body ? String(body.command_id) : 'made';
+      const id = 'command_id' in body && typeof body.command_id === 'string' ? body.command_id : 'made';
       const value = { command: String(body.command), command_id: id, duplicate: false, result: { role } };
       return { ok: true, value: { status: 'success', ...value } };
     },
