@@ -10,6 +10,7 @@ const LONG_FORMS = {
   'power-loss': { file: 'test/store/power-loss.test.ts', rounds: 2_000 },
   'disk-faults': { file: 'test/store/disk-faults.test.ts', rounds: 10_000 },
   delivery: { file: 'test/transport/delivery-model.test.ts', rounds: 2_000 },
+  leaks: { file: 'test/runtime/leaks.test.ts', rounds: 1_000 },
   supervision: { file: 'test/chaos/supervision.test.ts', rounds: 1_000 },
   kill: { file: 'test/client/kill.test.ts', rounds: 200 },
   network: { file: 'test/client/switches.test.ts', rounds: 200 },
