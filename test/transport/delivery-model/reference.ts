@@ -18,8 +18,11 @@ export type Item = { readonly event: Position } | { readonly gap: Pick<Gap, 'fro
 /** The log: epochs in order, each with the offsets that are kept. */
 export class ReferenceLog {
   readonly epochs: Epoch[];
+  /** Gaps that follow each other are told as one. */
+  readonly #joins: boolean;
 
-  constructor(first: string) {
+  constructor(first: string, joins: boolean) {
+    this.#joins = joins;
     this.epochs = [{ name: first, last: 0, dropped: 0 }];
   }
 
@@ -54,13 +57,27 @@ export class ReferenceLog {
     return a !== null && this.compare(a, b) >= 0 ? a : b;
   }
 
-  drop(count: number): void {
-    const epoch = this.epochs.find((e) => e.last > e.dropped);
-    if (epoch) epoch.dropped = Math.min(epoch.last, epoch.dropped + count);
+  drop(count: number, inOneEpoch: boolean): void {
+    let left = count;
+    for (const epoch of this.epochs.filter((e) => e.last > e.dropped)) {
+      const dropped = Math.min(epoch.last - epoch.dropped, left);
+      epoch.dropped += dropped;
+      left = inOneEpoch ? 0 : left - dropped;
+    }
   }
 
   /** The next thing to tell behind a known position; null: nothing. */
   next(at: Position): Item | null {
+    let item = this.#nextAlone(at);
+    while (this.#joins && item && 'gap' in item) {
+      const following = this.#nextAlone(item.gap.to);
+      if (!following || !('gap' in following)) break;
+      item = joined(item, following);
+    }
+    return item;
+  }
+
+  #nextAlone(at: Position): Item | null {
     const i = this.epochs.findIndex((e) => e.name === at.epoch);
     const epoch = this.epochs[i]!;
     if (at.offset < epoch.dropped) {
@@ -114,6 +131,8 @@ export class ReferenceClient {
   /** A poll without `after` was answered up to here. */
   offered: Position | null = null;
   link: ReferenceLink | null = null;
+  /** The agent remembers it. */
+  known = false;
 
   constructor(log: ReferenceLog) {
     this.#log = log;
@@ -129,6 +148,7 @@ export class ReferenceClient {
 
   connect(simple: boolean, wanted: Position | 'now' | null): Item | null {
     const start = this.startAt(wanted === 'now' ? this.#log.latest : (wanted ?? this.cursor));
+    this.known = true;
     const told = start.gap ?? this.#log.firstGap(start.at);
     this.link = { simple, at: start.at, inFlight: [], told };
     return told;
@@ -181,6 +201,7 @@ export class ReferenceClient {
   /** What a poll is answered; `null`: 409. Its `after` without an epoch is of the cursor's. */
   poll(after: Position | null, limit: number): ReferenceAnswer | null {
     const log = this.#log;
+    this.known = true;
     if (after && log.isAhead(after)) return null;
     const stored = after ?? this.offered;
     this.offered = null;
