@@ -77,7 +77,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let config = options.config;
   let tokens = loadTokens(dataDir);
   const clock = createAgentClock();
-  const boot = bootId();
+  const boot = await bootId();
   const store = openStore({ dir: dataDir, clock, bootId: boot });
   clock.keepIn(store.meta, boot);
   const startedAt = isoTime(clock.wall());

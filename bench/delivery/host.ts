@@ -32,7 +32,7 @@ const PAGE = 256;
 const BURST_MAX = 50;
 
 const [mode, dir = '', count = '0'] = process.argv.slice(2);
-const store = openStore({ dir, clock: benchClock, bootId: bootId() });
+const store = openStore({ dir, clock: benchClock, bootId: await bootId() });
 
 switch (mode) {
   case 'fill':

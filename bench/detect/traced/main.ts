@@ -37,7 +37,7 @@ export interface Trace {
 
 const [game = '', dir = ''] = process.argv.slice(2);
 const clock = createAgentClock();
-const boot = bootId();
+const boot = await bootId();
 const store = openStore({ dir, clock, bootId: boot });
 const config = {
   ...DEFAULT_CONFIG,

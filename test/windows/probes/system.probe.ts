@@ -24,7 +24,7 @@ await scenario('clocks', games, async () => {
   return { readings, microsecondsARead: performance.now() - startedMs };
 });
 
-await scenario('boot', games, async () => ({ boot: bootId() }));
+await scenario('boot', games, async () => ({ boot: await bootId() }));
 
 await scenario('rights', games, async () => {
   const security = windowsSecurity();
