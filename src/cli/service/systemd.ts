@@ -46,6 +46,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStart=${command}
+# One heap of malloc for all threads: an idle agent is 4 MB smaller, and nothing here allocates in parallel.
+Environment=MALLOC_ARENA_MAX=1
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
