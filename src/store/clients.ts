@@ -38,6 +38,8 @@ export function openClients(records: Records, options: ClientOptions): Clients {
     const record = fromRow(row);
     const sent = options.sentAtMost ?? record.sent;
     clients.set(record.clientId, { ...record, sent });
+    // Else a clean stop would write down what was known before the crash.
+    if (options.sentAtMost !== null) changedLazily.add(record.clientId);
   }
 
   function put(record: ClientRecord): void {

@@ -18,13 +18,13 @@ const LONG_FORMS = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, minutes: { type: 'string' } },
+  options: { rounds: { type: 'string' }, minutes: { type: 'string' }, help: { type: 'boolean' } },
 });
 const what = positionals[0] ?? '';
 const form = Object.hasOwn(LONG_FORMS, what) ? LONG_FORMS[what] : undefined;
-if (!form) {
+if (values.help || !form) {
   console.error(`npm run chaos -- ${Object.keys(LONG_FORMS).join('|')} [--rounds N] [--minutes M]`);
-  process.exit(64);
+  process.exit(values.help ? 0 : 64);
 }
 const env = {
   ...process.env,

@@ -1,6 +1,6 @@
 /**
  * How long a test of faults goes on: short in `npm test`, as its flags say in `npm run chaos` (test/chaos/run.mjs). A
- * round that began is always finished.
+ * round that began is always finished. `PLAYWARDEN_SEED` fixes what is drawn at random, where a seed is told.
  */
 const rounds = process.env.PLAYWARDEN_CHAOS_ROUNDS;
 const minutes = process.env.PLAYWARDEN_CHAOS_MINUTES;
@@ -18,6 +18,9 @@ const endsAt =
 export function roundsOf(short: number): number {
   return rounds === undefined ? short : Number(rounds);
 }
+
+/** What is left of the minutes of this run, ms; Infinity when nothing bounds it. */
+export const timeLeftMs = (): number => Math.max(0, endsAt - Date.now());
 
 /** Whether the minutes of this run are over. */
 export const timeIsUp = (): boolean => Date.now() >= endsAt;

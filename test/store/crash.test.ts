@@ -84,6 +84,19 @@ describe('the end of a run', () => {
     expect(open(at).clients.get('a')).toMatchObject({ cursor: { offset: 2 }, sent: { offset: 2 } });
   });
 
+  it('E2: what may have been sent before a crash still counts after the clean stop that follows', async () => {
+    const at = dir();
+    const store = open(at);
+    store.log.append(many(5));
+    store.clients.open('a');
+    await store.durable();
+    const copy = dir();
+    cpSync(at, copy, { recursive: true });
+    const after = open(copy);
+    await after.close();
+    expect(open(copy).clients.get('a')).toMatchObject({ cursor: null, sent: { offset: 5 } });
+  });
+
   it('C6: every file of the store is for its owner only', async () => {
     const at = dir();
     await run({ dir: at, append: 20, end: 'kill' });

@@ -81,7 +81,7 @@ interface Seen {
   disks: number;
   lostWrites: number;
   readonly fates: Set<string>;
-  /** What was broken, each with the seed that shows it again. */
+  /** What was broken, each with the seed that shows it again on the same trace. */
   readonly broken: string[];
 }
 

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Position } from '../../src/protocol/position.ts';
-import { LONG_TIMEOUT_MS, report, roundsOf } from '../helpers/long-run.ts';
+import { LONG_TIMEOUT_MS, report, roundsOf, timeLeftMs } from '../helpers/long-run.ts';
 import { numbered } from '../helpers/memory-store.ts';
 import { type Backend, type End, memoryBackend, storeBackend } from './delivery-model/backend.ts';
 import { type Item, ReferenceClient, ReferenceLog } from './delivery-model/reference.ts';
@@ -307,7 +307,11 @@ it.each([
         await used.dispose();
       }
     });
-    await fc.assert(property, { numRuns, ...(seed !== undefined && { seed: Number(seed) }) });
+    await fc.assert(property, {
+      numRuns,
+      ...(seed !== undefined && { seed: Number(seed) }),
+      ...(Number.isFinite(timeLeftMs()) && { interruptAfterTimeLimit: timeLeftMs() }),
+    });
     report(`delivery model on ${on}`, { runs: numRuns, ...counts });
     for (const what of ['append', 'connect', 'ack', 'pong', 'drop', 'poll', 'lose', 'restart']) {
       expect([what, counts[what] ?? 0]).not.toEqual([what, 0]);
