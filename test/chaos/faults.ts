@@ -6,7 +6,7 @@ import { BroadcastChannel } from 'node:worker_threads';
 
 export const CHANNEL = 'chaos';
 
-/** `stall`: timers that are set from now on never fire, while the heartbeat and the messages go on. */
+/** `stall`: the session's ticks, which go through setImmediate, come no more; its heartbeat and its messages go on. */
 export type ThreadFault = 'crash' | 'hang' | 'starve' | 'stall';
 
 export interface FaultOrder {
@@ -27,8 +27,8 @@ export function obeyFaults(actor: string): void {
 function commit(fault: ThreadFault): void {
   switch (fault) {
     case 'crash':
-      // From a timer: what a message listener of this channel throws is swallowed.
-      setImmediate(() => {
+      // Not from within: what a listener of this channel throws is swallowed.
+      queueMicrotask(() => {
         throw new Error('chaos: a crash was ordered');
       });
       return;
@@ -39,6 +39,6 @@ function commit(fault: ThreadFault): void {
       for (;;) eaten.push(new Array(10_000).fill(eaten.length));
     }
     case 'stall':
-      globalThis.setTimeout = (() => ({})) as unknown as typeof setTimeout;
+      globalThis.setImmediate = (() => ({})) as unknown as typeof setImmediate;
   }
 }
