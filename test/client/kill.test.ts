@@ -12,7 +12,7 @@ import { buildProgram, removePrograms } from '../helpers/program.ts';
 
 const PER_SECOND = 500;
 /** A start takes a third of it, so that some are killed before they are ready. */
-const LONGEST_LIFE_MS = 600;
+const LONGEST_LIFE_MS = 800;
 const ACK_EVERY = 16;
 const dir = mkdtempSync(join(tmpdir(), 'playwarden-kill-'));
 let connection: Connection | null = null;
