@@ -38,6 +38,8 @@ process.on('message', (order: Order) => {
   else faults.postMessage(order);
 });
 process.channel?.unref();
+// A parent that was killed takes it along.
+process.once('disconnect', () => process.exit());
 
 const [dataDir = '', config = ''] = process.argv.slice(2);
 // Every few seconds a fault is what is meant here, so no backoff grows and nothing is parked.
