@@ -19,19 +19,16 @@ const READY_TIMEOUT_MS = 15_000;
 export type LogLine = Readonly<Record<string, unknown>>;
 
 export class ChaosAgent {
-  readonly dataDir: string;
   readonly log: LogLine[] = [];
   port = 0;
-  readonly #root = mkdtempSync(join(tmpdir(), 'playwarden-chaos-'));
-  readonly #config: string;
+  readonly #config: object;
+  #root = '';
   #bundle = '';
   #child: ChildProcess | null = null;
   readonly #watchers = new Set<(line: LogLine) => void>();
 
   constructor(config: object) {
-    this.dataDir = join(this.#root, 'data');
-    this.#config = join(this.#root, 'config.json');
-    writeFileSync(this.#config, JSON.stringify(config));
+    this.#config = config;
   }
 
   get pid(): number {
@@ -43,13 +40,14 @@ export class ChaosAgent {
   }
 
   token(kind: 'view' | 'control'): string {
-    return readFileSync(join(this.dataDir, `${kind}.token`), 'utf8').trim();
+    return readFileSync(join(this.#root, 'data', `${kind}.token`), 'utf8').trim();
   }
 
   /** Starts it, or starts it again; settles at its ready line. */
   async start(): Promise<void> {
-    if (this.#bundle === '') this.#bundle = await bundle();
-    const child = fork(join(this.#bundle, 'agent-under-chaos.js'), [this.dataDir, this.#config], {
+    if (this.#bundle === '') await this.#prepare();
+    const files = [join(this.#root, 'data'), join(this.#root, 'config.json')];
+    const child = fork(join(this.#bundle, 'agent-under-chaos.js'), files, {
       execArgv: ['--expose-gc'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -112,8 +110,14 @@ export class ChaosAgent {
   async dispose(): Promise<void> {
     this.signal('SIGCONT');
     await this.end('SIGKILL');
-    rmSync(this.#root, { recursive: true, force: true });
-    if (this.#bundle) rmSync(this.#bundle, { recursive: true, force: true });
+    for (const made of [this.#root, this.#bundle]) if (made) rmSync(made, { recursive: true, force: true });
+  }
+
+  /** Not before the first start: a test that is skipped makes no files. */
+  async #prepare(): Promise<void> {
+    this.#root = mkdtempSync(join(tmpdir(), 'playwarden-chaos-'));
+    writeFileSync(join(this.#root, 'config.json'), JSON.stringify(this.#config));
+    this.#bundle = await bundle();
   }
 
   #logged(text: string): void {
