@@ -84,7 +84,11 @@ export async function prepareDataDir(path: string): Promise<string> {
     trustOnWindows(dir, made !== undefined);
     return dir;
   }
-  if (made) chmodSync(dir, mode);
+  // Parents too: under a strict umask the child's account would not get through them.
+  for (let each = dir; made; each = dirname(each)) {
+    chmodSync(each, mode);
+    if (each === made) break;
+  }
   const uid = process.getuid?.();
   if (stat.uid !== uid) {
     throw new UserError(

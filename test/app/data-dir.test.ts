@@ -46,6 +46,21 @@ describe('C6: whether it is ours to trust', () => {
     expect(mode(dir)).toBe(isRoot ? 0o711 : 0o700);
   });
 
+  test.each([0o000, 0o077])(
+    'its rights, and those of parents it made, do not follow the umask %o',
+    async (umask) => {
+      const before = process.umask(umask);
+      try {
+        await prepareDataDir(join(root, 'a/b/c'));
+      } finally {
+        process.umask(before);
+      }
+      expect(['a', 'a/b', 'a/b/c'].map((name) => mode(join(root, name)))).toEqual(
+        Array(3).fill(isRoot ? 0o711 : 0o700),
+      );
+    },
+  );
+
   test('one that is there and ours is taken as it is', async () => {
     mkdirSync(join(root, 'mine'), { mode: 0o755 });
     await expect(prepareDataDir(join(root, 'mine'))).resolves.toBe(join(root, 'mine'));
