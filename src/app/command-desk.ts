@@ -9,6 +9,7 @@ import type { Config } from '../protocol/config.ts';
 import { HTTP_LIMITS } from '../protocol/http.ts';
 import type { Answer, CommandRecord, Role } from '../protocol/ports.ts';
 import { type Problem, type ProblemSlug, problem } from '../protocol/problems.ts';
+import { rateWindow } from '../protocol/rate-window.ts';
 import { fieldErrors } from '../protocol/schema-errors.ts';
 import { createCommandEffects, type EffectPorts } from './command-effects.ts';
 import {
@@ -18,7 +19,6 @@ import {
   recordOutcome,
   rememberedRefusal,
 } from './command-outcome.ts';
-import { rateWindow } from './command-rate.ts';
 import { type CommandRequest, changesSomething, readRequest, resolveCommand } from './command-request.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 
@@ -59,8 +59,8 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   const running = new Map<string, Running>();
   const rejections = new Map<ProblemSlug, number>();
   // Apart, so that a flood of questions cannot keep a parent's command out.
-  const looks = rateWindow(HTTP_LIMITS.commandsPerSecond);
-  const changes = rateWindow(HTTP_LIMITS.commandsPerSecond);
+  const looks = rateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
+  const changes = rateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
   const inTurn = oneAtATime(MAX_VERIFYING);
   let stopping = false;
   const effects = createCommandEffects(options, () => stopping);

@@ -20,6 +20,7 @@ import type { Store, ToldProcess } from '../protocol/ports.ts';
 import { type AgentClock, isoTime } from './agent-clock.ts';
 import { recordOutcome } from './command-outcome.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
+import { processKey } from './process-key.ts';
 import { isSelfTest } from './self-test.ts';
 import { StopGate } from './stop-gate.ts';
 import { ToldProcesses } from './told-processes.ts';
@@ -109,8 +110,8 @@ export function createRouter(options: RouterOptions): Router {
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
   function reconcile(running: readonly GameProcess[]): void {
     const fresh = running.filter((process) => !told.get(process)).map((process) => newlyTold(process, true));
-    const present = new Set(running.map((p) => `${p.pid} ${p.startKey}`));
-    const gone = told.all().filter((row) => !present.has(`${row.process.pid} ${row.process.startKey}`));
+    const present = new Set(running.map(processKey));
+    const gone = told.all().filter((row) => !present.has(processKey(row.process)));
     store.commit(() => {
       const games = config().games;
       store.log.append([

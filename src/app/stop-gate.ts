@@ -4,6 +4,7 @@
  */
 import type { ProcessIdentity } from '../protocol/messages.ts';
 import type { Clock } from '../protocol/ports.ts';
+import { processKey } from './process-key.ts';
 
 /** A stop is told after this at the latest, ms, whatever became of the session actor. */
 const LONGEST_HOLD_MS = 5_000;
@@ -19,17 +20,17 @@ export class StopGate {
 
   /** A start goes to the session actor for the first time. */
   expect(identity: ProcessIdentity): void {
-    this.#open.set(key(identity), null);
+    this.#open.set(processKey(identity), null);
   }
 
   /** The session actor took these in, and what it has to tell of them is told. */
   taken(identities: readonly ProcessIdentity[]): void {
-    for (const identity of identities) this.#release(key(identity));
+    for (const identity of identities) this.#release(processKey(identity));
   }
 
   /** Runs `tell` once the start of this process was taken in: now, if it was. */
   whenTaken(identity: ProcessIdentity, tell: () => void): void {
-    const id = key(identity);
+    const id = processKey(identity);
     if (!this.#open.has(id)) {
       tell();
       return;
@@ -46,8 +47,4 @@ export class StopGate {
     this.#open.delete(id);
     tell?.();
   }
-}
-
-function key({ pid, startKey }: ProcessIdentity): string {
-  return `${pid} ${startKey}`;
 }

@@ -5,6 +5,7 @@
  */
 import type { ProcessIdentity } from '../protocol/messages.ts';
 import type { ToldProcess, ToldStore } from '../protocol/ports.ts';
+import { processKey } from './process-key.ts';
 
 export class ToldProcesses {
   readonly #rows = new Map<string, ToldProcess>();
@@ -12,11 +13,11 @@ export class ToldProcesses {
 
   constructor(store: ToldStore) {
     this.#store = store;
-    for (const row of store.all()) this.#rows.set(key(row.process), row);
+    for (const row of store.all()) this.#rows.set(processKey(row.process), row);
   }
 
   get(identity: ProcessIdentity): ToldProcess | undefined {
-    return this.#rows.get(key(identity));
+    return this.#rows.get(processKey(identity));
   }
 
   all(): ToldProcess[] {
@@ -24,12 +25,12 @@ export class ToldProcesses {
   }
 
   put(row: ToldProcess): void {
-    this.#rows.set(key(row.process), row);
+    this.#rows.set(processKey(row.process), row);
     this.#store.put(row);
   }
 
   remove(identity: ProcessIdentity): void {
-    this.#rows.delete(key(identity));
+    this.#rows.delete(processKey(identity));
     this.#store.remove(identity.pid, identity.startKey);
   }
 
@@ -38,8 +39,4 @@ export class ToldProcesses {
     const row = this.get(identity);
     if (row && row.closing !== closing) this.put({ ...row, closing });
   }
-}
-
-function key(identity: ProcessIdentity): string {
-  return `${identity.pid} ${identity.startKey}`;
 }

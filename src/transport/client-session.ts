@@ -8,9 +8,9 @@ import { DEFAULT_CLIENT } from '../protocol/http.ts';
 import type { AgentDesk, ClientStore, Clock, EventLog, Role } from '../protocol/ports.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import { CLOSE_CODES, type CloseCode, type Problem, problem } from '../protocol/problems.ts';
+import { rateWindow } from '../protocol/rate-window.ts';
 import { type Batch, ClientFeed, joinGaps, sameGap } from './client-feed.ts';
 import { Flight } from './flight.ts';
-import { RateWindow } from './rate-window.ts';
 import { commandRefusedText, errorFrameText, readFrame, readHello, writeFrame } from './session-frames.ts';
 import type { SendResult, Socket, SocketEvents } from './socket.ts';
 
@@ -49,7 +49,7 @@ export class ClientSession implements SocketEvents {
   readonly #socket: Socket;
   readonly #context: SessionContext;
   readonly #flight: Flight;
-  readonly #badFrames = new RateWindow(WS_LIMITS.badFramesPerMinute, 60_000);
+  readonly #badFrames = rateWindow(WS_LIMITS.badFramesPerMinute, 60_000);
   #state: 'hello' | 'live' | 'closed' = 'hello';
   #feed: ClientFeed | null = null;
   /** Named clients are replaced for good, nameless ones come back (contract W6). */
@@ -306,7 +306,7 @@ export class ClientSession implements SocketEvents {
   }
 
   #misunderstood(reason: Problem): void {
-    if (this.#badFrames.take(this.#context.clock.monotonic())) this.#answer(errorFrameText(reason));
+    if (this.#badFrames(this.#context.clock.monotonic()) === 0) this.#answer(errorFrameText(reason));
     else this.close(4500);
   }
 

@@ -5,8 +5,8 @@
 import type { Role } from '../protocol/ports.ts';
 import { type Problem, problem } from '../protocol/problems.ts';
 import type { RequestHead } from './http-message.ts';
-import type { WrongTokens } from './rate-window.ts';
 import { presentedToken, roleOf, type TokenPolicy } from './tokens.ts';
+import type { WrongTokens } from './wrong-tokens.ts';
 
 export interface DoorPolicy extends TokenPolicy {
   /** The port in use. */

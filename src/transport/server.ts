@@ -18,12 +18,12 @@ import {
 import { Hub } from './hub.ts';
 import { listenLoopback } from './listen.ts';
 import { PollAdapter } from './poll-adapter.ts';
-import { WrongTokens } from './rate-window.ts';
 import { route } from './router.ts';
 import { connectedClients } from './routes/status.ts';
 import { routeTable } from './routes/table.ts';
 import { roleOf } from './tokens.ts';
 import { type AppHandlers, createApp, listenOn, loadNative } from './uws.ts';
+import { WrongTokens } from './wrong-tokens.ts';
 import { decideUpgrade } from './ws-adapter.ts';
 
 export interface SecurityPolicy {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Admission, admit } from '../../src/transport/front-door.ts';
 import type { RequestHead } from '../../src/transport/http-message.ts';
-import { WrongTokens } from '../../src/transport/rate-window.ts';
+import { WrongTokens } from '../../src/transport/wrong-tokens.ts';
 
 const VIEW = 'view-secret';
 const CONTROL = 'control-secret';

@@ -1,24 +1,4 @@
-/** Limits per stretch of time: how often something may happen, and the lock after too many wrong tokens. Pure. */
-
-/** At most `limit` takes within any `windowMs`. Holds at most `limit` numbers. */
-export class RateWindow {
-  readonly #limit: number;
-  readonly #windowMs: number;
-  #taken: number[] = [];
-
-  constructor(limit: number, windowMs: number) {
-    this.#limit = limit;
-    this.#windowMs = windowMs;
-  }
-
-  /** Takes one at `now` (ms, monotonic); false when the limit is reached, and then nothing is counted. */
-  take(now: number): boolean {
-    this.#taken = this.#taken.filter((at) => at > now - this.#windowMs);
-    if (this.#taken.length >= this.#limit) return false;
-    this.#taken.push(now);
-    return true;
-  }
-}
+/** The lock after too many wrong tokens. Pure. */
 
 /**
  * Wrong tokens (contract S4): the tenth within a minute shuts wrong ones out for a minute. Right ones never come
