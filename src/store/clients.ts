@@ -1,7 +1,7 @@
 /**
  * Clients and their cursors (contract H1, D8). The truth is in memory; what changed is written with the next group
  * fsync (at most 50 ms later), so that an acknowledgement costs no write of its own. One that a kill -9 takes back means
- * that events are sent again, never that one is missed.
+ * that events are sent again, never that one is missed. Only a new name is written at once, before anything is sent to it.
  */
 import type { ClientRecord, ClientStore, Clock } from '../protocol/ports.ts';
 import type { Position } from '../protocol/position.ts';
@@ -66,11 +66,10 @@ export function openClients(records: Records, options: ClientOptions): Clients {
       if (!known && clients.size >= MAX_CLIENTS) return null;
       const record = known ?? { clientId, cursor: null, sent: null, seenMs: 0 };
       const seen = { ...record, seenMs: clock.wall() };
-      if (!known) put(seen);
-      else {
-        clients.set(clientId, seen);
-        changedLazily.add(clientId);
-      }
+      clients.set(clientId, seen);
+      // A name the next run has never heard of would be told everything as if for the first time.
+      if (!known) records.put(toRow(seen));
+      else changedLazily.add(clientId);
       return seen;
     },
     acknowledge(clientId, to) {

@@ -97,6 +97,16 @@ describe('the end of a run', () => {
     expect(open(copy).clients.get('a')).toMatchObject({ cursor: null, sent: { offset: 5 } });
   });
 
+  it('E2: a client that came a moment before the crash may have been sent everything, too', () => {
+    const at = dir();
+    const store = open(at);
+    store.log.append(many(5));
+    store.clients.open('new');
+    const copy = dir();
+    cpSync(at, copy, { recursive: true });
+    expect(open(copy).clients.get('new')).toMatchObject({ cursor: null, sent: { offset: 5 } });
+  });
+
   it('C6: every file of the store is for its owner only', async () => {
     const at = dir();
     await run({ dir: at, append: 20, end: 'kill' });
