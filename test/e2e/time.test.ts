@@ -2,9 +2,10 @@
  * T1 to T7 on a real machine: limits that close a real game, clocks that are set (libfaketime), an agent that was dead
  * meanwhile. The rules themselves are tested over the pure behaviour; here they are seen to reach the process.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
 import { type Game, startGame, uniqueGameName } from '../helpers/game.ts';
@@ -144,7 +145,7 @@ describe('T3, T7: an agent that was dead meanwhile', () => {
     await client.next(event('time_limit_warning'));
     await agent.kill('SIGKILL');
     const diedAt = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, 3_000)); // what is measured here is the time that passes
+    await sleep(3_000); // what is measured here is the time that passes
     await agent.start();
     const back = await connect();
     const gone = (performance.now() - diedAt) / 1_000;
@@ -159,6 +160,108 @@ describe('T3, T7: an agent that was dead meanwhile', () => {
     expect(back.events.filter(event('time_limit_warning'))).toHaveLength(1);
     await back.close();
   });
+});
+
+describe('T3: a game or an agent that somebody stops (SIGSTOP)', () => {
+  test('both is play: it is charged, and the time without the agent stands in the gaps', async () => {
+    const client = await run({ daily_limit_minutes: 30 });
+    const stopped = await play();
+    await client.next(event('session_started'));
+    // What is measured here is the time that passes.
+    process.kill(stopped.pid, 'SIGSTOP');
+    await sleep(2_000);
+    expect((await child()).used_minutes_today * 60).toBeGreaterThan(1.9);
+    process.kill(stopped.pid, 'SIGCONT');
+    agent.signal('SIGSTOP');
+    await sleep(5_000);
+    agent.signal('SIGCONT');
+    expect(await child()).toMatchObject({ playing: true });
+    await stopped.stop();
+    const { session_data } = (await client.next(event('session_ended'), 6_000)).data;
+    const lasted = (Date.parse(session_data.time_end) - Date.parse(session_data.time_start)) / 1_000;
+    expect(lasted).toBeGreaterThan(7);
+    expect(Math.abs(session_data.duration_seconds - lasted)).toBeLessThan(0.1);
+    expect(session_data.gaps[0]).toMatchObject({ reason: 'agent_stopped' });
+    expect(session_data.gaps[0].charged_minutes * 60).toBeGreaterThan(4.9);
+    await client.close();
+  });
+});
+
+describe('two children with an account each', () => {
+  // Accounts that every Linux has; only root may play as somebody else.
+  const accounts = { anna: 'games', ben: 'daemon', nobody: 'nobody' } as const;
+  const uids = Object.fromEntries(
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .map(([name, , uid]) => [name, Number(uid)]),
+  );
+  const mayChoose = process.getuid?.() === 0 && Object.values(accounts).every((name) => name in uids);
+  const title =
+    "C7, T6: each has minutes of its own, a limit closes that child's game only, and who is nobody's child is not limited";
+
+  test.runIf(mayChoose)(
+    mayChoose ? title : `${title} (skipped: needs root and the accounts games, daemon, nobody)`,
+    async () => {
+      const client = await run(
+        {},
+        {
+          config: {
+            games: [{ id: 'roblox', name: 'Roblox', match: [{ name: game }] }],
+            profiles: {
+              anna: {
+                os_users: [accounts.anna],
+                daily_limit_minutes: 3 / 60,
+                warn_minutes: [],
+                grace_seconds: 0,
+              },
+              ben: { os_users: [accounts.ben], daily_limit_minutes: 60 },
+            },
+            sessions: { rejoin_seconds: 0.3 },
+            enforcement: { close_wait_seconds: 1 },
+          },
+        },
+      );
+      const players: Record<string, Game> = {};
+      for (const [who, account] of Object.entries(accounts)) {
+        const played = await startGame(game, { uid: uids[account] ?? 0 });
+        games.push(played);
+        players[who] = played;
+        const { data } = await client.next(
+          (f) => event('roblox_started')(f) && f.data.process_info.pid === played.pid,
+        );
+        expect(data).toMatchObject({
+          child_profile: who === 'nobody' ? null : who,
+          process_info: { user: account },
+        });
+      }
+      const closed = await client.next(event('roblox_auto_closed'), 10_000);
+      expect(closed.data).toMatchObject({ child_profile: 'anna', process_info: { pid: players.anna?.pid } });
+      await players.anna?.exited;
+      const { children } = (
+        await http({ url: agent.url, path: '/desktop/status', token: agent.token('view') })
+      ).json;
+      expect(children.anna).toMatchObject({ playing: false, remaining_minutes: 0, limited_by: 'day' });
+      expect(children.ben).toMatchObject({ playing: true, limited_by: 'day' });
+      expect(children.ben.remaining_minutes + children.ben.used_minutes_today).toBeCloseTo(60, 2);
+      expect(Object.keys(children)).toEqual(['anna', 'ben']);
+
+      // Another game of anna's is closed on sight; the others play on.
+      const relaunch = await startGame(game, { uid: uids[accounts.anna] ?? 0 });
+      games.push(relaunch);
+      await relaunch.exited;
+      for (const who of ['ben', 'nobody'])
+        expect(() => process.kill(players[who]?.pid ?? 0, 0), who).not.toThrow();
+      const profiles = client.events
+        .filter((f) => event('session_started')(f))
+        .map((f) => f.data.session_data.child_profile);
+      expect(new Set(profiles)).toEqual(new Set(['anna', 'ben']));
+      expect(
+        client.events.filter(event('roblox_auto_closed')).every((f) => f.data.child_profile === 'anna'),
+      ).toBe(true);
+      await client.close();
+    },
+  );
 });
 
 describe('T1: a clock that is set', () => {

@@ -23,13 +23,20 @@ export function uniqueGameName(prefix = 'pwgame'): string {
   return `${prefix}${randomBytes(4).toString('hex')}`.slice(0, 15);
 }
 
+export interface GameOptions {
+  readonly ms?: number;
+  /** The account that plays; only root may choose one. */
+  readonly uid?: number;
+}
+
 /** Starts a process that calls itself `name` and lives for `ms` at most. */
-export async function startGame(name: string, { ms = 60_000 }: { readonly ms?: number } = {}): Promise<Game> {
+export async function startGame(name: string, { ms = 60_000, uid }: GameOptions = {}): Promise<Game> {
   const folder = mkdtempSync(join(tmpdir(), 'playwarden-game-'));
+  chmodSync(folder, 0o755);
   const file = join(folder, name);
   copyFileSync(SLEEP, file);
   chmodSync(file, 0o755);
-  const child = spawn(file, [String(ms / 1_000)], { stdio: 'ignore' });
+  const child = spawn(file, [String(ms / 1_000)], { stdio: 'ignore', ...(uid !== undefined && { uid }) });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('error', () => resolve({ code: null, signal: null }));
     child.once('exit', (code, signal) => resolve({ code, signal }));

@@ -24,6 +24,11 @@ const LONGEST_SLEEP_MS = 30_000;
 /** Clocks that moved apart by this much are worth a step, ms. */
 const APART_MS = 1_000;
 
+/** Looks are a second and a half apart at most: when so much passed, ms, the agent was stopped as a whole (SIGSTOP). */
+const STOPPED_MS = 2_500;
+/** And then what waits at its door comes first, ms: a stop among it says up to when it is charged. */
+const DOOR_MS = 250;
+
 /** Runs `fn` once after `ms`; returns its stop. */
 export type After = (ms: number, fn: () => void) => () => void;
 
@@ -32,11 +37,14 @@ export function createSessionActor(
   clocks: Clocks,
   after: After,
 ): Actor<ToSession, SessionCalls> {
-  let state = initialState(host.init, clocks.read());
+  const born = clocks.read();
+  let state = initialState(host.init, born);
   let stopTimer = () => {};
+  let lookedAwakeMs = born.awakeMs;
 
   function take(message: SessionMessage, reading: Reading = clocks.read()): readonly SessionEffect[] {
-    const [next, effects] = step(state, message, reading);
+    const watchedToAwakeMs = wasStopped(reading) ? lookedAwakeMs : reading.awakeMs;
+    const [next, effects] = step(state, message, reading, watchedToAwakeMs);
     state = next;
     for (const effect of effects) {
       if (effect.type === 'session.output') host.post(inShared(effect, clocks));
@@ -47,6 +55,7 @@ export function createSessionActor(
 
   function sleep(reading: Reading): void {
     stopTimer();
+    lookedAwakeMs = reading.awakeMs;
     // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
     const nextMs = Math.min(
       Math.max(0, state.wakeAwakeMs - reading.awakeMs),
@@ -57,10 +66,19 @@ export function createSessionActor(
   }
 
   function glance(): void {
+    if (wasStopped(clocks.read())) stopTimer = after(DOOR_MS, look);
+    else look();
+  }
+
+  function look(): void {
     const reading = clocks.read();
     const due = reading.awakeMs >= Math.min(state.wakeAwakeMs, state.reading.awakeMs + LONGEST_SLEEP_MS);
-    if (due || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
+    if (due || wasStopped(reading) || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
     else sleep(reading);
+  }
+
+  function wasStopped(reading: Reading): boolean {
+    return reading.awakeMs - lookedAwakeMs > STOPPED_MS;
   }
 
   take({ type: 'tick' });

@@ -60,13 +60,16 @@ export function initialState(init: SessionInit, reading: Reading): SessionState 
 /**
  * One step. At most one `session.output` comes out of it, to be committed as one. `state.wakeAwakeMs` then says
  * when the next tick is due at the latest (awake clock). The state that came in is not changed.
+ *
+ * `watchedToAwakeMs`: an agent that was stopped as a whole (SIGSTOP, a debugger) says up to when it had looked.
  */
 export function step(
   state: SessionState,
   message: SessionMessage,
   reading: Reading,
+  watchedToAwakeMs: number = reading.awakeMs,
 ): Step<SessionState, SessionEffect> {
-  const turn = beginTurn(state);
+  const turn = beginTurn(state, watchedToAwakeMs);
   advance(turn, reading);
   // These two say themselves up to when it is charged.
   if (message.type !== 'process.stopped' && message.type !== 'processes.snapshot') chargeAll(turn);

@@ -30,6 +30,7 @@ export function chargeRunning(turn: Turn, toAwakeMs: number): void {
 /** Charges one session from where it stands. */
 export function chargeTo(turn: Turn, session: OpenSession, toAwakeMs: number): void {
   if (toAwakeMs <= session.chargedToAwakeMs) return;
+  noteUnwatched(turn, session, toAwakeMs);
   charge(turn, session, session.chargedToAwakeMs, toAwakeMs);
   session.chargedToAwakeMs = toAwakeMs;
   session.provenMs = toAwakeMs + biasOf(turn.state);
@@ -56,6 +57,15 @@ export function charge(turn: Turn, session: OpenSession, fromAwakeMs: number, to
   for (const span of ofChild.added) {
     for (const [day, ms] of byDay(state, span)) addUsage(turn, child, day, ALL_GAMES, ms);
   }
+}
+
+/** The agent was stopped while the game ran on: charged like all play, and listed (contract T3). */
+function noteUnwatched(turn: Turn, session: OpenSession, toAwakeMs: number): void {
+  const fromAwakeMs = Math.max(turn.watchedToAwakeMs, session.chargedToAwakeMs);
+  if (fromAwakeMs >= toAwakeMs) return;
+  const bias = biasOf(turn.state);
+  noteGap(session, fromAwakeMs + bias, toAwakeMs + bias, toAwakeMs - fromAwakeMs, 'agent_stopped');
+  turn.write = true;
 }
 
 /** A stretch that nobody watched goes into the session's list; `chargedMs` of it was charged. */

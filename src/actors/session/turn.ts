@@ -18,11 +18,13 @@ export interface Turn {
   readonly ended: SessionData[];
   command: { readonly commandId: string; readonly result: unknown } | null;
   refusal: Problem | null;
+  /** From here on nobody looked until now, awake clock. */
+  readonly watchedToAwakeMs: number;
   /** Something happened that must be written now, not with the next half minute. */
   write: boolean;
 }
 
-export function beginTurn(state: SessionState): Turn {
+export function beginTurn(state: SessionState, watchedToAwakeMs: number): Turn {
   return {
     state: copyState(state),
     events: [],
@@ -31,6 +33,7 @@ export function beginTurn(state: SessionState): Turn {
     ended: [],
     command: null,
     refusal: null,
+    watchedToAwakeMs,
     write: false,
   };
 }

@@ -156,6 +156,13 @@ export class VirtualMachine {
     this.#up = false;
   }
 
+  /** The whole agent is stopped for so long and goes on (SIGSTOP); the games run on. */
+  freeze(ms: number): void {
+    const watchedToAwakeMs = this.#awakeMs;
+    this.#awakeMs += ms;
+    this.send({ type: 'tick' }, watchedToAwakeMs);
+  }
+
   /** The agent starts from what the ledger kept. */
   agentUp(): void {
     this.#up = true;
@@ -245,9 +252,9 @@ export class VirtualMachine {
     return this.#usage.get(`${child} ${day} ${game}`)?.usedMs ?? 0;
   }
 
-  send(message: SessionMessage): ReturnType<typeof step>[1] {
+  send(message: SessionMessage, watchedToAwakeMs: number = this.#awakeMs): ReturnType<typeof step>[1] {
     if (!this.#up) return [];
-    const [next, effects] = step(this.state, message, this.reading());
+    const [next, effects] = step(this.state, message, this.reading(), watchedToAwakeMs);
     this.state = next;
     for (const effect of effects) if (effect.type === 'session.output') this.#commit(effect);
     return effects;

@@ -5,7 +5,7 @@ import type { Clocks } from '../../../src/actors/session/clocks.ts';
 import type { EventBody } from '../../../src/protocol/events.ts';
 import type { FromSession, GameProcess, LedgerSnapshot } from '../../../src/protocol/messages.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
-import { config, HOUR, KID, MINUTE, machine, profile, SECOND, short } from './playing.ts';
+import { config, HOUR, KID, MINUTE, profile, SECOND, short } from './playing.ts';
 
 /** A thread without the thread: the shell over a fake clock, its posts in a list. */
 class Bench {
@@ -88,27 +88,6 @@ describe('the shell of the session actor', () => {
     expect(bench.posted[0]?.trustedBiasMs).toBe(bench.clock.wall() - bench.clock.monotonic());
   });
 
-  it('a day in virtual time and the same day through the shell with a fake clock give the same events', () => {
-    const kid = { daily_limit_minutes: 60, allowed: { default: ['07:00-20:00'] } };
-    const bench = new Bench(kid);
-    const pc = machine(kid);
-    for (const minutes of [13, 21, 7, 16, 40, 3]) {
-      bench.start();
-      const pid = pc.start('roblox', KID);
-      bench.clock.advance(minutes * MINUTE);
-      pc.advance(minutes * MINUTE);
-      bench.stop();
-      pc.stop(pid);
-      bench.clock.advance(HOUR);
-      pc.advance(HOUR);
-    }
-    const virtual = pc.outputs.flatMap((o) => o.events.map(short));
-    // The virtual machine obeys close orders; here nobody does, so what follows an order is left out.
-    const upToZero = (list: string[]) => list.slice(0, list.indexOf('notification time_limit_exceeded') + 1);
-    expect(upToZero(bench.events.map(short))).toEqual(upToZero(virtual));
-    expect(upToZero(virtual).length).toBeGreaterThan(15);
-  });
-
   it('warns and closes at the very ms, between the glances', () => {
     const bench = new Bench({ daily_limit_minutes: 0.05, warn_minutes: [0.02], grace_seconds: 0.7 });
     bench.start();
@@ -151,6 +130,49 @@ describe('the shell of the session actor', () => {
     });
     // Main adds the bias to process.hrtime.
     expect(bench.posted.at(-1)?.trustedBiasMs).toBe(bench.clock.wall() - bench.clock.monotonic());
+  });
+
+  it('T3: an agent that was stopped as a whole says so; a stop in that time is charged to its own moment', () => {
+    const bench = new Bench();
+    bench.start('roblox', 1);
+    bench.start('minecraft', 2);
+    bench.clock.advance(MINUTE);
+    bench.clock.sleep(5 * SECOND);
+    // What waits at the door comes first.
+    bench.clock.advance(1);
+    const [identity, endedAwakeMs] = [{ pid: 1, startKey: 's' }, bench.clock.monotonic() - 2 * SECOND - 1];
+    bench.actor.receive({ type: 'process.stopped', identity, endedAwakeMs });
+    bench.clock.advance(MINUTE);
+    bench.stop(2);
+    bench.clock.advance(MINUTE);
+    const ended = bench.events.flatMap((e) =>
+      e.type === 'session_event' && e.event_type === 'session_ended' ? [e.data.session_data] : [],
+    );
+    expect(ended).toMatchObject([
+      {
+        game: 'roblox',
+        duration_seconds: 63,
+        gaps: [{ from: '2026-01-15T16:01:00.000Z', to: '2026-01-15T16:01:03.000Z', charged_minutes: 0.05 }],
+      },
+      {
+        game: 'minecraft',
+        duration_seconds: 125.001,
+        gaps: [{ from: '2026-01-15T16:01:00.000Z', to: '2026-01-15T16:01:05.001Z', reason: 'agent_stopped' }],
+      },
+    ]);
+  });
+
+  it('a late look is no stop of the agent, and a game that nobody stopped is charged after one too', () => {
+    const bench = new Bench();
+    bench.start();
+    bench.clock.advance(MINUTE);
+    bench.clock.sleep(1_400);
+    bench.clock.advance(MINUTE);
+    bench.clock.sleep(5 * SECOND);
+    bench.clock.advance(SECOND);
+    expect(bench.posted.at(-1)?.ledger.sessions).toMatchObject([
+      { duration_seconds: 126.65, gaps: [{ charged_minutes: 0.094, reason: 'agent_stopped' }] },
+    ]);
   });
 
   it('a command is posted before it is answered; a refusal posts nothing', () => {

@@ -155,6 +155,32 @@ describe('the agent was away (T3, T7)', () => {
     expect(kid(pc).used_minutes_today).toBe(10);
   });
 
+  it('T3: an agent that was stopped as a whole for 5 s: charged, listed as a gap, over midnight too', () => {
+    const pc = machine({}, { wall: '2026-01-15T23:49:58' });
+    const pid = pc.start('roblox', KID);
+    pc.advance(8 * MINUTE);
+    pc.freeze(5 * SECOND);
+    pc.advance(MINUTE + 54 * SECOND);
+    pc.freeze(9 * SECOND);
+    pc.stop(pid);
+    pc.advance(MINUTE);
+    const [ended] = sessions(pc, 'session_ended');
+    expect(ended).toMatchObject({
+      duration_seconds: 10 * 60 + 8,
+      by_day: { '2026-01-15': 10.033, '2026-01-16': 0.1 },
+      gaps: [
+        {
+          from: '2026-01-15T23:57:58.000Z',
+          to: '2026-01-15T23:58:03.000Z',
+          charged_minutes: 0.083,
+          reason: 'agent_stopped',
+        },
+        { from: '2026-01-15T23:59:57.000Z', charged_minutes: 0.05 },
+        { to: '2026-01-16T00:00:06.000Z', charged_minutes: 0.1 },
+      ],
+    });
+  });
+
   it('T7: no second warning after a restart, and none lost', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     pc.start('roblox', KID);
