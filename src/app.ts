@@ -36,6 +36,7 @@ import type {
 import type { Report } from './runtime/child.ts';
 import { startMainBeat } from './runtime/heartbeat.ts';
 import { PoisonRegister } from './runtime/poison.ts';
+import { raisePriority } from './runtime/priority.ts';
 import type { RestartLimits } from './runtime/restart-rule.ts';
 import { Supervisor } from './runtime/supervisor.ts';
 import { workerFile } from './runtime/worker-file.ts';
@@ -87,6 +88,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     new PoisonRegister((sent) => {
       logger.error({ actor: id, sent }, 'a message that has killed the actor twice was set aside');
     });
+  // Before the threads are made: they inherit it.
+  raisePriority();
   const executor = createExecutor({ file: workerFile('executor') });
   const router = createRouter({
     store,

@@ -1,5 +1,6 @@
 /** Looks now and then at what the process costs, and has done what load-rule.ts says. */
 import type { Clock } from '../protocol/ports.ts';
+import { untilWholeSecond } from '../runtime/clock.ts';
 import {
   initialLoad,
   LOAD_LIMITS,
@@ -30,10 +31,14 @@ export interface LoadWatch {
 
 export function watchLoad({ clock, measure, act, limits = LOAD_LIMITS }: LoadWatchOptions): LoadWatch {
   let state = initialLoad(limits);
-  let cancel = clock.after(LOOK_EVERY_MS, look);
+  let cancel = plan();
+
+  function plan(): () => void {
+    return clock.after(untilWholeSecond(clock.monotonic(), LOOK_EVERY_MS), look);
+  }
 
   function look(): void {
-    cancel = clock.after(LOOK_EVERY_MS, look);
+    cancel = plan();
     const [next, actions] = stepLoad(state, limits, measure(), clock.monotonic());
     state = next;
     for (const action of actions) act(action, loadReasons(state, limits).join(' '));

@@ -9,16 +9,15 @@ export function monotonicMs(): number {
   return seconds * 1_000 + nanos / 1e6;
 }
 
-/** Half a second at least, so that nobody fires twice for one second that it was early or late for. */
-const NEAREST_MS = 500;
-
 /**
- * How long until the next whole second of the monotonic clock, ms, 500 to 1,500. What looks about once a second and
- * needs no exact moment waits for that: such timers fire together, and the thread wakes once for all of them.
+ * How long until the whole second of the monotonic clock that is nearest to `aboutMs` from now, ms: up to half a second
+ * more or less. What looks now and then and needs no exact moment waits for that: such timers fire together, and the
+ * thread wakes once for all of them. Less than a second stays as it is.
  */
-export function untilWholeSecond(nowMs: number): number {
+export function untilWholeSecond(nowMs: number, aboutMs = 1_000): number {
+  if (aboutMs < 1_000) return aboutMs;
   const left = 1_000 - (nowMs % 1_000);
-  return Math.ceil(left < NEAREST_MS ? left + 1_000 : left);
+  return Math.ceil(left + Math.round((aboutMs - left) / 1_000) * 1_000);
 }
 
 /**

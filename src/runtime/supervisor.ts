@@ -5,7 +5,7 @@
  */
 import type { ExitReason } from './actor.ts';
 import type { ChildSpec, ChildState, Report, RunningChild } from './child.ts';
-import type { RuntimeClock } from './clock.ts';
+import { type RuntimeClock, untilWholeSecond } from './clock.ts';
 import { describeExit } from './exit.ts';
 import { HANG_AFTER_MS, judge, look, startWatch, type Watch } from './heartbeat.ts';
 import {
@@ -270,12 +270,13 @@ export class Supervisor {
 
   // ── watching ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Looks again at the moment when the oldest beat would be overdue: exact, and rarer than once a second. */
+  /** Looks again on the next whole second, when main is awake anyway, or before it at the moment when a beat gets overdue. */
   #planLook(): void {
     const { clock } = this.#options;
+    const now = clock.monotonic();
     const left = this.#slots.map((slot) => HANG_AFTER_MS - (slot.running?.beat?.().lastBeatAgoMs ?? 0) + 1);
-    const pause = Math.max(LOOK_PAUSE_MS, Math.min(HANG_AFTER_MS, ...left));
-    this.#watch = { ...this.#watch, dueMs: clock.monotonic() + pause };
+    const pause = Math.max(LOOK_PAUSE_MS, Math.min(untilWholeSecond(now), ...left));
+    this.#watch = { ...this.#watch, dueMs: now + pause };
     this.#cancelLook = clock.after(pause, () => {
       this.#look();
       this.#planLook();

@@ -364,10 +364,11 @@ export class ClientSession implements SocketEvents {
     this.#socket.end(code, reason);
   }
 
-  /** Looks at the clocks of the link once a second (contract W6, W7). */
+  /** Looks at the clocks of the link on each whole second, when the thread is awake anyway (contract W6, W7). */
   #pulse(): void {
-    this.#stopPulse = this.#context.clock.after(PULSE_MS, () => {
-      const now = this.#context.clock.monotonic();
+    const { clock } = this.#context;
+    this.#stopPulse = clock.after(Math.ceil(PULSE_MS - (clock.monotonic() % PULSE_MS)), () => {
+      const now = clock.monotonic();
       if (now - this.#heardMs >= WS_LIMITS.silenceTimeoutMs) this.close(4004);
       else if (this.#flight.overdueMs(now) >= WS_LIMITS.ackTimeoutMs) this.close(4003);
       if (this.#state === 'closed') return;

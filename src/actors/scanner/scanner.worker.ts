@@ -3,7 +3,6 @@ import type { FromScanner, ScannerCalls, ScannerInit, ToScanner } from '../../pr
 import { systemClock } from '../../runtime/clock.ts';
 import { runActor } from '../../runtime/host.ts';
 import { sourceFactories } from './platform.ts';
-import { raisePriority } from './priority.ts';
 import { startScanner } from './scanner.ts';
 import { usageReader } from './usage.ts';
 import { releaseScanner, wakeCell, wakeScanner } from './wake.ts';
@@ -15,7 +14,6 @@ runActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>((host) => {
     wakeScanner(cell);
     releaseScanner(cell);
   });
-  raisePriority();
   return startScanner({
     host,
     clock: systemClock,

@@ -1,10 +1,13 @@
 /** The session actor's thread: the real clocks and timers around the shell of actor.ts. Nobody imports this file. */
 import type { FromSession, SessionCalls, SessionInit, ToSession } from '../../protocol/messages.ts';
 import { runActor } from '../../runtime/host.ts';
+import { lowerThread } from '../../runtime/priority.ts';
 import { createSessionActor } from './actor.ts';
 import { systemClocks } from './clocks.ts';
 
 runActor<SessionInit, ToSession, FromSession, SessionCalls>(async (host) => {
+  // It wakes for each start and stop together with the client that is told: the client goes first.
+  lowerThread();
   const clocks = await systemClocks();
   return createSessionActor(host, clocks, after);
 });

@@ -3,6 +3,8 @@
  * subscribed before the first full look, so that nothing falls between the two. Per exec one link is read; a
  * program that ended before that read (about a millisecond, more where all cores are taken) cannot be known.
  */
+
+import { untilWholeSecond } from '../../../runtime/clock.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import { type EventSocket, openEventSocket, type Received } from '../event-socket.ts';
 import { PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK, type ProcEvent } from '../netlink.ts';
@@ -281,7 +283,8 @@ export class ProcEventsSource implements ProcessSource {
   }
 
   #every(): void {
-    this.#after('reconcile', this.#context.reconcileMs, () => {
+    const { clock, reconcileMs } = this.#context;
+    this.#after('reconcile', untilWholeSecond(clock.monotonic(), reconcileMs), () => {
       this.#drain(Number.POSITIVE_INFINITY);
       this.#reconciles += 1;
       this.#lookAround('reconcile', this.#reconciles % THOROUGH_EVERY === 0);
