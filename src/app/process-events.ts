@@ -29,7 +29,7 @@ export function startedEvent(told: ToldProcess, games: Config['games']): EventBo
  * a command closed says so (contract E1). `endedAt` null: nobody saw the moment.
  */
 export function stoppedEvent(told: ToldProcess, endedAt: string | null, games: Config['games']): EventBody {
-  const { process, child, startedAt, found, closing } = told;
+  const { process, child, startedAt, found, closing, why } = told;
   const process_info = {
     pid: process.pid,
     name: process.name,
@@ -38,7 +38,12 @@ export function stoppedEvent(told: ToldProcess, endedAt: string | null, games: C
     user: process.user,
     ...(found && { found }),
   };
-  const data = { process_info, child_profile: child, ...(closing && { reason: closing }) };
+  const data = {
+    process_info,
+    child_profile: child,
+    ...(closing && { reason: closing }),
+    ...(why && { why }),
+  };
   const auto = closing === 'limit' || closing === 'pause';
   return process.game === ROBLOX
     ? { type: 'roblox_event', event_type: auto ? 'roblox_auto_closed' : 'roblox_stopped', data }

@@ -6,7 +6,7 @@
 import { profileOf } from '../protocol/accounts.ts';
 import type { CloseReport } from '../protocol/commands.ts';
 import type { Config, SourceName } from '../protocol/config.ts';
-import type { EventBody } from '../protocol/events.ts';
+import type { EventBody, Explanation } from '../protocol/events.ts';
 import type {
   CloseOrder,
   CloseTask,
@@ -178,14 +178,18 @@ export function createRouter(options: RouterOptions): Router {
   async function carryOut(order: CloseOrder): Promise<void> {
     const rows = order.targets.flatMap((target) => told.get(target) ?? []);
     options.log.info({ child: order.child, game: order.game, why: order.why.sentence }, 'closing a game');
-    const reports = await closeAll(rows, order.cause === 'pause' ? 'pause' : 'limit');
+    const reports = await closeAll(rows, order.cause === 'pause' ? 'pause' : 'limit', order.why);
     options.postToSession({ type: 'close.report', ticket: order.ticket, reports });
   }
 
-  async function closeAll(rows: readonly ToldProcess[], how: ToldProcess['closing']): Promise<CloseReport[]> {
+  async function closeAll(
+    rows: readonly ToldProcess[],
+    how: ToldProcess['closing'],
+    why?: Explanation,
+  ): Promise<CloseReport[]> {
     const waitMs = config().enforcement.close_wait_seconds * 1_000;
     store.commit(() => {
-      for (const row of rows) if (!row.closing) told.markClosing(row.process, how);
+      for (const row of rows) if (!row.closing) told.markClosing(row.process, how, why);
     });
     return Promise.all(
       rows.map(async ({ process: target }) => {

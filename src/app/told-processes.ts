@@ -3,6 +3,7 @@
  * a restart of the scanner or of the agent tells nothing twice and loses no stop (contract E1). Writes join the
  * caller's commit.
  */
+import type { Explanation } from '../protocol/events.ts';
 import type { ProcessIdentity } from '../protocol/messages.ts';
 import type { ToldProcess, ToldStore } from '../protocol/ports.ts';
 import { processKey } from './process-key.ts';
@@ -34,9 +35,11 @@ export class ToldProcesses {
     this.#store.remove(identity.pid, identity.startKey);
   }
 
-  /** Notes how the coming stop is to be told; null when the close failed after all. */
-  markClosing(identity: ProcessIdentity, closing: ToldProcess['closing']): void {
+  /** Notes how the coming stop is to be told, and why; null when the close failed after all. */
+  markClosing(identity: ProcessIdentity, closing: ToldProcess['closing'], why?: Explanation): void {
     const row = this.get(identity);
-    if (row && row.closing !== closing) this.put({ ...row, closing });
+    if (!row || row.closing === closing) return;
+    const { why: _, ...rest } = row;
+    this.put({ ...rest, closing, ...(why && { why }) });
   }
 }

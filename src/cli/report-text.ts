@@ -10,10 +10,20 @@ export interface ReportLook {
   /** The reader's zone, for times of day. */
   readonly timeZone: string;
   readonly paint: Paint;
+  /** Of the terminal, in characters; left out: wide enough. */
+  readonly width?: number | undefined;
 }
 
 const BAR_CELLS = 24;
+const SHORTEST_BAR_CELLS = 8;
+/** What stands beside a bar: the day, the minutes, the limit. */
+const BESIDE_BAR = 44;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+const GAPS: Readonly<Record<string, string>> = {
+  agent_down: 'no agent was running',
+  agent_stopped: 'the agent was held',
+  suspend: 'the PC slept',
+};
 /** From this part of the limit on a bar is yellow. */
 const NEARLY = 0.8;
 
@@ -31,10 +41,10 @@ export function reportText(days: readonly UsageDay[], look: ReportLook): string 
     .join('\n\n');
 }
 
-function childText(child: string, days: readonly UsageDay[], { paint, timeZone }: ReportLook): string {
+function childText(child: string, days: readonly UsageDay[], { paint, timeZone, width }: ReportLook): string {
   const total = sum(days.map((day) => day.used_minutes));
   const sections = [
-    [paint('bold', `${child}, ${rangeText(days)}`), '', ...dayLines(days, paint)],
+    [paint('bold', `${child}, ${rangeText(days)}`), '', ...dayLines(days, paint, barCells(width))],
     [total === 0 ? 'No play.' : `In all ${duration(total)}${perGame(days)}.`],
   ];
   const sessions = sessionsOf(days);
@@ -45,11 +55,15 @@ function childText(child: string, days: readonly UsageDay[], { paint, timeZone }
 
 // ── days ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function dayLines(days: readonly UsageDay[], paint: Paint): string[] {
+function barCells(width = Number.POSITIVE_INFINITY): number {
+  return Math.min(BAR_CELLS, Math.max(SHORTEST_BAR_CELLS, width - BESIDE_BAR));
+}
+
+function dayLines(days: readonly UsageDay[], paint: Paint, barLength: number): string[] {
   const scale = Math.max(1, ...days.map((day) => Math.max(day.used_minutes, day.limit_minutes ?? 0)));
   const rows = days.map((day) => [
     shortDay(day.day),
-    bar(day, scale, paint),
+    bar(day, barLength / scale, paint),
     day.used_minutes > 0 ? duration(day.used_minutes) : paint('dim', '–'),
     limitText(day, paint),
   ]);
@@ -57,8 +71,8 @@ function dayLines(days: readonly UsageDay[], paint: Paint): string[] {
 }
 
 /** What was used, then dots for what the limit left, or a shade for what went beyond; all days have one scale. */
-function bar({ used_minutes, limit_minutes }: UsageDay, scale: number, paint: Paint): string {
-  const cells = (minutes: number) => (minutes / scale) * BAR_CELLS;
+function bar({ used_minutes, limit_minutes }: UsageDay, cellsPerMinute: number, paint: Paint): string {
+  const cells = (minutes: number) => minutes * cellsPerMinute;
   if (limit_minutes === null) return paint('green', blocks(cells(used_minutes)));
   const limit = Math.round(cells(limit_minutes));
   if (used_minutes > limit_minutes) {
@@ -109,7 +123,7 @@ function sessionLines(sessions: readonly SessionData[], timeZone: string, paint:
       shortDay(zoned(session.time_start).day),
       spanText(session.time_start, session.time_end, zoned),
       session.game,
-      duration(session.duration_minutes),
+      duration(session.duration_seconds / 60),
       splitText(session),
     ]),
     ['left', 'left', 'left', 'right', 'left'],
@@ -118,10 +132,8 @@ function sessionLines(sessions: readonly SessionData[], timeZone: string, paint:
     heads[i] ?? '',
     ...session.gaps.map((gap) => {
       const span = spanText(gap.from, gap.to, zoned);
-      return paint(
-        'dim',
-        `            not watched ${span}, ${duration(gap.charged_minutes)} charged (${gap.reason})`,
-      );
+      const what = GAPS[gap.reason] ?? gap.reason;
+      return paint('dim', `            ${span} ${what}: ${duration(gap.charged_minutes)} charged`);
     }),
   ]);
 }

@@ -26,7 +26,8 @@ export async function report(options: ReportOptions): Promise<ExitCode> {
   if (options.json) console.log(JSON.stringify({ days }, null, 2));
   else {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    console.log(reportText(days, { timeZone, paint: paintFor(process.stdout, process.env) }));
+    const { columns: width } = process.stdout;
+    console.log(reportText(days, { timeZone, paint: paintFor(process.stdout, process.env), width }));
   }
   return EXIT.ok;
 }

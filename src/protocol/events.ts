@@ -19,6 +19,22 @@ export const processInfo = z.object({
   found: z.optional(z.boolean()),
 });
 
+/** What bounds the remaining time (contract T5); null when nothing does. */
+export const limitName = z.enum(['day', 'week', 'game', 'window', 'pause']);
+export type LimitName = z.infer<typeof limitName>;
+
+/** Why a warning, a close or a refusal happened: for a program, and in one sentence for a parent. */
+export const explanation = z.object({
+  rule: z.union([limitName, z.literal('command')]),
+  sentence: z.string(),
+  used_minutes: z.optional(z.number()),
+  limit_minutes: z.optional(z.nullable(z.number())),
+  extra_minutes: z.optional(z.number()),
+  /** The trusted time it was decided by, ISO 8601. */
+  clock: z.optional(isoTime),
+});
+export type Explanation = z.infer<typeof explanation>;
+
 const gameRef = z.object({ id: z.string(), name: z.string() });
 
 const processData = {
@@ -26,6 +42,8 @@ const processData = {
   /** The child whose account runs it; null when no profile names the account. */
   child_profile: z.nullable(z.string()),
   reason: z.optional(z.string()),
+  /** Of one that was closed for a limit or a pause. */
+  why: z.optional(explanation),
 };
 
 export const robloxEvent = z.object({
@@ -40,10 +58,6 @@ export const gameEvent = z.object({
   data: z.object({ game: gameRef, ...processData }),
 });
 
-/** What bounds the remaining time (contract T5); null when nothing does. */
-export const limitName = z.enum(['day', 'week', 'game', 'window', 'pause']);
-export type LimitName = z.infer<typeof limitName>;
-
 /** A stretch of a session that nobody watched, and what of it was charged. */
 export const sessionGap = z.object({
   from: isoTime,
@@ -51,18 +65,6 @@ export const sessionGap = z.object({
   charged_minutes: z.number(),
   reason: z.string(),
 });
-
-/** Why a warning, a close or a refusal happened: for a program, and in one sentence for a parent. */
-export const explanation = z.object({
-  rule: z.union([limitName, z.literal('command')]),
-  sentence: z.string(),
-  used_minutes: z.optional(z.number()),
-  limit_minutes: z.optional(z.nullable(z.number())),
-  extra_minutes: z.optional(z.number()),
-  /** The trusted time it was decided by, ISO 8601. */
-  clock: z.optional(isoTime),
-});
-export type Explanation = z.infer<typeof explanation>;
 
 export const sessionData = z.object({
   session_id: z.string(),

@@ -3,7 +3,7 @@
  * give small fakes. Types only.
  */
 import type { Command, CommandAnswer } from './commands.ts';
-import type { EventBody, SessionData } from './events.ts';
+import type { EventBody, Explanation, SessionData } from './events.ts';
 import type { ConfirmBody } from './http.ts';
 import type { GameProcess, LedgerPatch, LedgerSnapshot, UsageRow } from './messages.ts';
 import type { Gap, LogEntry, LogPage, Position } from './position.ts';
@@ -133,6 +133,8 @@ export interface ToldProcess {
   readonly found: boolean;
   /** Set when the agent is about to close it: how its stop will be told. */
   readonly closing: 'limit' | 'pause' | 'command' | null;
+  /** And why, where a rule asks for it. */
+  readonly why?: Explanation;
 }
 
 export interface ToldStore {

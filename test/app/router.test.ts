@@ -255,7 +255,10 @@ describe('E1, T6: closing', () => {
       how: 'exit',
     });
     expect(tasks[0]).toMatchObject({ target: identity(7), waitMs: 5_000, ownPids: [process.pid] });
-    expect(events()[0]).toMatchObject({ event_type: 'roblox_auto_closed', data: { reason } });
+    expect(events()[0]).toMatchObject({
+      event_type: 'roblox_auto_closed',
+      data: { reason, why: { rule: cause, sentence: 'time is up' } },
+    });
     expect(toSession).toContainEqual({
       type: 'process.stopped',
       identity: identity(7),

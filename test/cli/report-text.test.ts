@@ -15,7 +15,7 @@ function session(over: Partial<SessionData>): SessionData {
     game: 'roblox',
     time_start: '2026-11-19T14:00:10.000Z',
     time_end: '2026-11-19T14:45:00.000Z',
-    duration_seconds: 0,
+    duration_seconds: 45 * 60,
     duration_minutes: 45,
     is_active: false,
     used_minutes_today: 0,
@@ -58,13 +58,13 @@ describe('a report', () => {
           session_id: 'kim_2',
           time_start: '2026-11-21T09:00:00Z',
           time_end: '2026-11-21T12:21:00Z',
-          duration_minutes: 201.4,
+          duration_seconds: 201.4 * 60,
           gaps: [
             {
               from: '2026-11-21T10:00:00Z',
               to: '2026-11-21T10:05:00Z',
               charged_minutes: 5,
-              reason: 'the agent was not running',
+              reason: 'agent_down',
             },
           ],
         }),
@@ -88,7 +88,8 @@ describe('a report', () => {
           session_id: 'kim_4',
           time_start: '2026-11-23T14:40:00Z',
           time_end: null,
-          duration_minutes: 0.2,
+          duration_seconds: 0.01,
+          duration_minutes: 0,
           is_active: true,
         }),
       ],
@@ -110,7 +111,7 @@ In all 4 h 52 min: roblox 4 h, minecraft 51 min.
 Sessions
 Thu 19 Nov  15:00–15:45        roblox      45 min
 Sat 21 Nov  10:00–13:21        roblox  3 h 21 min
-            not watched 11:00–11:05, 5 min charged (the agent was not running)
+            11:00–11:05 no agent was running: 5 min charged
 Sun 22 Nov  23:40–00:25 (Mon)  roblox      45 min  (Sun 20 min, Mon 25 min)
 Mon 23 Nov  15:40–now          roblox      <1 min`,
     );
@@ -118,6 +119,14 @@ Mon 23 Nov  15:40–now          roblox      <1 min`,
 
   test('a session across midnight, which stands in two days, is told once', () => {
     expect(reportText(week, BERLIN).match(/23:40/g)).toHaveLength(1);
+  });
+
+  test('a narrow terminal gets shorter bars, and nothing else changes', () => {
+    const lines = reportText(week, { ...BERLIN, width: 60 }).split('\n');
+    expect(lines[2]).toBe('Thu 19 Nov  ███▋·                 45 min  of 1 h');
+    expect(lines[4]).toBe('Sat 21 Nov  ██████████████▓▓  3 h 21 min  of 3 h, 21 min over');
+    expect(reportText(week, { ...BERLIN, width: 200 })).toBe(reportText(week, BERLIN));
+    expect(reportText(week, { ...BERLIN, width: 1 })).toContain('Sat 21 Nov  ███████▓  3 h 21 min');
   });
 
   test('times of day are those of the reader', () => {

@@ -198,7 +198,11 @@ function configure(turn: Turn, config: SessionConfig): void {
   const look = lookAt(state.clock, state.nowMs, state.reading, config.day);
   state.clock = look.clock;
   if (look.opened) openDay(turn, before);
-  for (const child of state.children.values()) child.restOfWeekMs = restOfWeek(state, child);
+  for (const child of state.children.values()) {
+    child.restOfWeekMs = restOfWeek(state, child);
+    // The day's row carries its limit, which may be another now.
+    state.unwritten.add(`${child.id} ${state.clock.day.day}`);
+  }
   endUnconfigured(turn);
   turn.write = true;
 }

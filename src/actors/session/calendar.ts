@@ -33,6 +33,7 @@ interface WindowMemo extends WindowState {
 type Windows = NonNullable<AllowedWindows>;
 
 const WEEKDAYS: readonly Weekday[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+const WEEKDAY_NAMES = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'];
 /** How far ahead windows are looked at, days: a week and a day, so that every rule has come round once. */
 const HORIZON_DAYS = 8;
 const MAX_CALENDARS = 8;
@@ -97,6 +98,11 @@ export class Calendar {
   /** `19:31` on the wall of this zone. */
   clockTime(ms: number): string {
     return this.#local(ms).toPlainTime().toString({ smallestUnit: 'minute' });
+  }
+
+  /** `Monday`. */
+  weekdayName(ms: number): string {
+    return WEEKDAY_NAMES[this.#local(ms).dayOfWeek - 1] ?? '';
   }
 
   /** `2026-11-23T19:31:00` on the wall of this zone. */

@@ -30,7 +30,7 @@ export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): 
   if (!session.up) {
     session.up = { by: bound.by, closeAwakeMs: closing ? now + graceMs : null };
     turn.write = true;
-    tellUp(turn, session, bound, graceMs);
+    tellUp(turn, session, bound, closing ? closedIn(graceMs) : 'It is not closed.');
   } else if (closing !== (session.up.closeAwakeMs !== null) || session.up.by !== bound.by) {
     const closeAwakeMs = closing ? (session.up.closeAwakeMs ?? now + graceMs) : null;
     session.up = { by: bound.by, closeAwakeMs };
@@ -45,8 +45,13 @@ export function refuseStart(turn: Turn, session: OpenSession, bound: Bound): voi
   const count = (child.record.relaunches[session.game] ?? 0) + 1;
   child.record.relaunches = { ...child.record.relaunches, [session.game]: count };
   session.up ??= { by: bound.by, closeAwakeMs: mustClose(turn, session, bound) ? now : null };
-  tellUp(turn, session, bound, Math.max(0, (session.up.closeAwakeMs ?? now) - now));
+  const { closeAwakeMs } = session.up;
+  const again = count > 1 ? ` It was started ${count} times with no time left today.` : '';
+  const outcome = closeAwakeMs === null ? 'It is not closed.' : closedIn(Math.max(0, closeAwakeMs - now));
+  tellUp(turn, session, bound, outcome + again);
 }
+
+const closedIn = (ms: number): string => (ms > 0 ? `It is closed in ${duration(ms)}.` : 'It is closed.');
 
 /** What became of a close that was ordered. */
 export function closeReported(turn: Turn, ticket: string, reports: readonly CloseReport[]): void {
@@ -125,20 +130,13 @@ function retryIfFailed(turn: Turn, member: Member, ticket: string, reports: read
   return { ...member, order: { ...member.order, retryAwakeMs: turn.state.reading.awakeMs + backoff } };
 }
 
-function tellUp(turn: Turn, session: OpenSession, bound: Bound, closesInMs: number): void {
+function tellUp(turn: Turn, session: OpenSession, bound: Bound, outcome: string): void {
   const { state } = turn;
   const child = childOf(turn, session.child);
   if (!mayTell(turn, child, upKey(session, bound.by))) return;
   const game = gameName(state, session.game);
-  const closing = session.up?.closeAwakeMs !== null;
-  const relaunches = child.record.relaunches[session.game] ?? 0;
-  const what = !closing
-    ? 'its time is up'
-    : closesInMs > 0
-      ? `it is closed in ${duration(closesInMs)}`
-      : 'it is closed';
-  const again = relaunches > 1 ? ` It was started ${relaunches} times since then.` : '';
-  const sentence = `${game} at ${clockTime(state, state.nowMs)}: ${what}, ${reason(state, child, session.game, bound)}.${again}`;
+  const why = reason(state, child, session.game, bound);
+  const sentence = `No time for ${game} at ${clockTime(state, state.nowMs)}: ${why}. ${outcome}`;
   const [type, title] =
     bound.by === 'pause'
       ? (['pause', `${game} is paused`] as const)

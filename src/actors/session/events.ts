@@ -85,7 +85,7 @@ export function endOfSession(state: SessionState, session: OpenSession, data: Se
 
 function leftText(minutesLeft: number | null): string {
   if (minutesLeft === null) return '';
-  return minutesLeft === 0 ? ' Nothing is left for now.' : ` ${duration(minutesLeft * 60_000)} left for now.`;
+  return minutesLeft === 0 ? ' No time is left for now.' : ` ${duration(minutesLeft * 60_000)} left for now.`;
 }
 
 /** T1: told at once, taken over at `adoptsMs`. */

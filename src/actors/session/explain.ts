@@ -37,13 +37,14 @@ export function reason(state: SessionState, child: ChildState, game: string, bou
   }
 }
 
-/** `1 minute`, `4.5 minutes`, `20 seconds`, `26 hours`. */
+/** `1 minute`, `4.5 minutes`, `120 minutes`, `20 seconds`, `26 hours`. */
 export function duration(ms: number): string {
+  if (ms > 0 && ms < 500) return 'less than a second';
   const [count, unit] =
-    ms < 59_500
+    ms > 0 && ms < 59_500
       ? [Math.round(ms / 1_000), 'second']
       : ms < 10 * 3_600_000
-        ? [tenths(ms / 60_000), 'minute']
+        ? [asSaid(ms / 60_000), 'minute']
         : [tenths(ms / 3_600_000), 'hour'];
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
@@ -60,7 +61,8 @@ function windowReason(state: SessionState, child: ChildState, bound: Bound): str
   const next = allowed ? calendarIn(state).windowNear(allowed, state.nowMs) : null;
   if (!next) return 'play is not allowed at this time';
   const soon = next.fromMs - state.nowMs < 20 * 3_600_000;
-  return `play is not allowed at this time, next from ${soon ? '' : 'another day, '}${clockTime(state, next.fromMs)}`;
+  const day = soon ? '' : `on ${calendarIn(state).weekdayName(next.fromMs)} `;
+  return `play is not allowed at this time, again ${day}from ${clockTime(state, next.fromMs)}`;
 }
 
 function pauseEnd(state: SessionState, child: ChildState): string {
@@ -70,13 +72,21 @@ function pauseEnd(state: SessionState, child: ChildState): string {
 
 function used(bound: Bound): string {
   const limit = tenths((bound.limitMs ?? 0) / 60_000);
-  return `${tenths((bound.usedMs ?? 0) / 60_000)} of ${limit} minute${limit === 1 ? '' : 's'}`;
+  const minutesUsed = (bound.usedMs ?? 0) / 60_000;
+  // What a grace time adds is in the data; `120.5 of 120` only makes people wonder.
+  const told = Number.isInteger(limit) ? asSaid(minutesUsed) : tenths(minutesUsed);
+  return `${told} of ${limit} minute${limit === 1 ? '' : 's'}`;
 }
 
 function extra(bound: Bound): string {
   if (!bound.extraMs) return '';
   const count = tenths(bound.extraMs / 60_000);
   return `, ${count} extra minute${count === 1 ? '' : 's'} included`;
+}
+
+/** Whole minutes from ten on, as people count them: the last one counts when it is full, give or take three seconds. */
+function asSaid(value: number): number {
+  return value < 10 ? tenths(value) : Math.floor(value + 0.05);
 }
 
 /** To the tenth; what is less than two to the hundredth. */

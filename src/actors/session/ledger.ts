@@ -7,6 +7,7 @@ import type { FromSession, LedgerPatch, UsageRow } from '../../protocol/messages
 import { baseLimit, limitToday } from './budget.ts';
 import { sessionData } from './events.ts';
 import {
+  ALL_GAMES,
   biasOf,
   type ChildState,
   calendarIn,
@@ -66,7 +67,7 @@ function patch(turn: Turn): LedgerPatch {
   const records: Record<string, unknown> = { clock: { clock, reading, nowMs } satisfies SavedClock };
   const usage: UsageRow[] = [];
   const touched = new Set<string>();
-  for (const key of state.unwritten) {
+  for (const key of [...untoldToday(state), ...state.unwritten]) {
     const [id = '', day = ''] = key.split(' ');
     const child = state.children.get(id);
     if (!child) continue;
@@ -84,6 +85,13 @@ function patch(turn: Turn): LedgerPatch {
   return { usage, sessions: [...turn.ended, ...open], state: records };
 }
 
+/** Children who have not played yet have a row too: it says which limit the day has. */
+function untoldToday({ config, children, clock }: SessionState): string[] {
+  return Object.keys(config.profiles)
+    .filter((id) => children.get(id)?.today.limitMinutes[ALL_GAMES] === undefined)
+    .map((id) => `${id} ${clock.day.day}`);
+}
+
 /** The rows of one day. Today's carry the limits in force now; they stay with the day when it is past. */
 function usageRows(state: SessionState, child: ChildState, day: string): UsageRow[] {
   const today = state.clock.day.day;
@@ -95,9 +103,11 @@ function usageRows(state: SessionState, child: ChildState, day: string): UsageRo
     if (then !== undefined || !profile) return then ?? null;
     return baseLimit(child, profile, game, calendarIn(state).weekday(day));
   };
-  const limits = Object.keys(usage.usedMs).map((game) => [game, limitOf(game)] as const);
-  if (day === today && limits.length > 0)
-    child.today = { ...usage, limitMinutes: Object.fromEntries(limits) };
+  const games = new Set(
+    day === today ? [ALL_GAMES, ...Object.keys(usage.usedMs)] : Object.keys(usage.usedMs),
+  );
+  const limits = [...games].map((game) => [game, limitOf(game)] as const);
+  if (day === today) child.today = { ...usage, limitMinutes: Object.fromEntries(limits) };
   return limits.map(([game, limitMinutes]) => {
     const usedMs = usage.usedMs[game] ?? 0;
     return { child: child.id, day, game, usedMs, limitMinutes };

@@ -147,10 +147,7 @@ class Player {
     const parameters = step.parameters ?? {};
     // Checked against the command's own schema when the scenario was parsed.
     const answer = this.#pc.command({ ...step, command_id, child_profile, parameters } as SessionCommand);
-    const words = Object.entries(parameters).map(([key, value]) => `${key} ${value}`);
-    const sentence = answer.problem
-      ? answer.problem.detail
-      : ['a parent says', step.command, ...words].join(' ');
+    const sentence = answer.problem ? answer.problem.detail : `a parent ${saying(step.command, parameters)}`;
     return { what: step.command, child: child_profile, sentence };
   }
 
@@ -160,6 +157,23 @@ class Player {
 
   #child(named: string | undefined): string {
     return named ?? Object.keys(this.#config.profiles)[0] ?? '';
+  }
+}
+
+/** What a parent does, in words: `adds 15 minutes`. */
+function saying(command: string, { minutes, game }: Readonly<Record<string, unknown>>): string {
+  const length = typeof minutes === 'number' ? duration(minutes * 60_000) : null;
+  const ofGame = game === undefined ? '' : ` of ${game}`;
+  switch (command) {
+    case 'extend_time':
+      return `adds ${length}${ofGame}`;
+    case 'set_time_limit':
+      if (minutes === null) return `lifts the daily limit${ofGame}`;
+      return `sets the daily limit${ofGame} ${length === null ? 'back to what is configured' : `to ${length}`}`;
+    case 'pause':
+      return `pauses play ${length === null ? 'until it is resumed' : `for ${length}`}`;
+    default:
+      return `${command}s play`;
   }
 }
 
@@ -197,8 +211,9 @@ function sentenceOf(
   if (event.type !== 'session_event' || event.event_type === 'session_ended') return null;
   const data = event.data.session_data;
   const game = config.games.find((g) => g.id === data.game)?.name ?? data.game;
+  const minutes = data.remaining_minutes;
   const left =
-    data.remaining_minutes === null ? 'no limit' : `${duration(data.remaining_minutes * 60_000)} left`;
+    minutes === null ? 'no limit' : `${minutes === 0 ? 'no time' : duration(minutes * 60_000)} left`;
   const sentence = data.why?.sentence ?? `a session of ${game} starts, ${left}`;
   return { what: event.event_type, child: data.child_profile, sentence, why: data.why ?? null };
 }

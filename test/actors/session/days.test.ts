@@ -285,6 +285,22 @@ describe('the agent was away (T3, T7)', () => {
     expect(row).toMatchObject({ usedMs: 10 * MINUTE, limitMinutes: 75 });
   });
 
+  it('a day without play has a row with its limit, which follows a reload and a command', () => {
+    const pc = machine({ daily_limit_minutes: { default: 60, fri: 90 } });
+    const rows = () =>
+      pc.usage().map(({ day, game, usedMs, limitMinutes }) => [day, game, usedMs, limitMinutes]);
+    expect(rows()).toEqual([['2026-01-15', '', 0, 60]]);
+    pc.configure(config({ daily_limit_minutes: 70 }));
+    expect(rows()).toEqual([['2026-01-15', '', 0, 70]]);
+    order(pc, 'set_time_limit', { minutes: 45 });
+    expect(rows()).toEqual([['2026-01-15', '', 0, 45]]);
+    pc.advance(9 * HOUR);
+    expect(rows()).toEqual([
+      ['2026-01-15', '', 0, 45],
+      ['2026-01-16', '', 0, 45],
+    ]);
+  });
+
   it('T7: extensions are kept, over the night they are not', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     order(pc, 'extend_time', { minutes: 10 });

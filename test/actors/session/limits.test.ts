@@ -163,7 +163,7 @@ describe('at zero (T6)', () => {
         cause: 'day',
         why: {
           rule: 'day',
-          sentence: 'Roblox was closed at 16:20: 20.5 of 20 minutes used today.',
+          sentence: 'Roblox was closed at 16:20: 20 of 20 minutes used today.',
           used_minutes: 20.5,
           limit_minutes: 20,
         },
@@ -196,7 +196,9 @@ describe('at zero (T6)', () => {
     expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(2);
     pc.advance(MINUTE);
     pc.start('roblox', KID);
-    expect(notifications(pc, 'time_limit_exceeded').at(-1)).toContain('started 16 times since then');
+    expect(notifications(pc, 'time_limit_exceeded').at(-1)).toContain(
+      'started 16 times with no time left today',
+    );
   });
 
   it('T6: play that was given back in between makes the next time told again, within a minute too', () => {
@@ -267,7 +269,7 @@ describe('at zero (T6)', () => {
     expect(pc.isRunning(early)).toBe(false);
     expect(closes(pc)[0]).toMatchObject({
       cause: 'window',
-      why: { sentence: 'Roblox was closed at 14:50: play is not allowed at this time, next from 15:00.' },
+      why: { sentence: 'Roblox was closed at 14:50: play is not allowed at this time, again from 15:00.' },
     });
     pc.advance(11 * MINUTE);
     const inside = pc.start('roblox', KID);

@@ -236,7 +236,11 @@ describe('found running', () => {
     const pc = machine();
     pc.stop(pc.start('roblox', KID, { agoMs: 20 * MINUTE }));
     pc.advance(MINUTE);
-    pc.start('roblox', KID, { agoMs: 30 * MINUTE });
+    pc.start('roblox', KID, { agoMs: 10 * MINUTE });
+    expect(kid(pc).used_minutes_today).toBe(21);
+    // Its session begins where the one before ended.
+    expect(sessions(pc, 'session_started').at(-1)?.time_start).toBe('2026-01-15T16:00:00.000Z');
+    pc.start('minecraft', KID, { agoMs: 30 * MINUTE });
     expect(kid(pc).used_minutes_today).toBe(30);
   });
 

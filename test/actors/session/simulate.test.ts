@@ -35,7 +35,7 @@ describe('the simulator', () => {
     expect(events.at(-2)).toMatchObject({
       kind: 'close',
       child: KID,
-      sentence: 'Roblox was closed at 09:50: 20.5 of 20 minutes used today.',
+      sentence: 'Roblox was closed at 09:50: 20 of 20 minutes used today.',
       why: { rule: 'day' },
     });
     expect(usage.find((row) => row.game === '')?.usedMs).toBe(20.5 * MINUTE + 1_000);
