@@ -1,23 +1,26 @@
 /**
- * The one runner: `npm run bench -- [group[.case]]… [--smoke] [--json FILE] [--compare FILE]`. Prints every number
- * beside its goal and keeps the run as JSON. Ends whatever it started.
+ * The one runner: `npm run bench -- [group[.case]]… [--smoke] [--minutes N] [--json FILE] [--compare FILE]`. Prints
+ * every number beside its goal and keeps the run as JSON. With `--minutes` the long cases run too, for so long each.
+ * Ends whatever it started.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cost } from './cost/cost.ts';
 import { delivery } from './delivery/delivery.ts';
 import { detect } from './detect/detect.ts';
-import { type Group, message, runCase } from './harness/bench.ts';
+import { type Asked, type Group, message, runCase } from './harness/bench.ts';
 import { http } from './http/http.ts';
-import { compare, differenceText } from './report/compare.ts';
+import { peers } from './peers/peers.ts';
+import { compare, comparisonText } from './report/compare.ts';
 import { judge, type Measure } from './report/measure.ts';
 import { busyShare, describeRun, loads, machine, type Results, readResults } from './report/results.ts';
 import { table } from './report/text.ts';
 import { runtime } from './runtime/runtime.ts';
 import { session } from './session/session.ts';
 
-const GROUPS: readonly Group[] = [detect, delivery, session, runtime, http];
+const GROUPS: readonly Group[] = [detect, delivery, session, runtime, http, peers, cost];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
@@ -35,11 +38,13 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       smoke: { type: 'boolean', default: false },
+      minutes: { type: 'string' },
       json: { type: 'string' },
       compare: { type: 'string' },
     },
   });
-  const chosen = select(positionals);
+  const asked: Asked = { smoke: values.smoke, minutes: minutes(values.minutes) };
+  const chosen = select(positionals, asked);
   const earlier = values.compare === undefined ? null : readResults(values.compare);
   const noise = { loadBefore: loads(), busyBefore: await busyShare(1_000) };
   const at = new Date().toISOString();
@@ -47,7 +52,7 @@ async function main(): Promise<void> {
   for (const group of chosen) {
     for (const one of group.cases) {
       const begun = performance.now();
-      const found = await runCase(group.name, one, values.smoke);
+      const found = await runCase(group.name, one, asked);
       const seconds = ((performance.now() - begun) / 1_000).toFixed(0);
       console.log(`\n${group.name}.${one.name} (${seconds} s)\n${table(found)}`);
       measures.push(...found);
@@ -66,26 +71,34 @@ async function main(): Promise<void> {
   console.log(`\n${describeRun(results)}`);
   console.log(summary(measures));
   if (earlier) {
-    console.log(`\nagainst the run of ${earlier.at}:`);
-    for (const difference of compare(earlier.measures, measures)) console.log(differenceText(difference));
+    console.log(`\nagainst the run of ${earlier.at}: ${comparisonText(compare(earlier.measures, measures))}`);
   }
   console.log(`kept in ${file}`);
   // A smoke run is for rot: a case that no longer runs is an error, a goal that is missed in it is not.
   if (values.smoke && measures.some((m) => m.id.endsWith('.failed'))) process.exitCode = 1;
 }
 
+function minutes(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!(Number(text) > 0)) throw new Error(`--minutes ${text} is no time`);
+  return Number(text);
+}
+
 /** `detect` is a group, `detect.storm` one case of it; nothing is everything. */
-function select(names: readonly string[]): readonly Group[] {
-  if (names.length === 0) return GROUPS;
+function select(names: readonly string[], { smoke, minutes }: Asked): readonly Group[] {
+  const usual = (group: Group): Group => ({
+    ...group,
+    cases: group.cases.filter((c) => !c.long || smoke || minutes !== null),
+  });
+  if (names.length === 0) return GROUPS.map(usual);
   return names.map((name) => {
     const [groupName, caseName] = name.split('.');
     const group = GROUPS.find((g) => g.name === groupName);
-    const cases = group?.cases.filter((c) => caseName === undefined || c.name === caseName) ?? [];
-    if (!group || cases.length === 0) {
-      const all = GROUPS.map((g) => `${g.name} (${g.cases.map((c) => c.name).join(', ')})`).join('; ');
-      throw new Error(`there is no bench ${name}; there are ${all}`);
-    }
-    return { ...group, cases };
+    const cases = group?.cases.filter((c) => c.name === caseName) ?? [];
+    if (group && caseName === undefined) return usual(group);
+    if (group && cases.length > 0) return { ...group, cases };
+    const all = GROUPS.map((g) => `${g.name} (${g.cases.map((c) => c.name).join(', ')})`).join('; ');
+    throw new Error(`there is no bench ${name}; there are ${all}`);
   });
 }
 

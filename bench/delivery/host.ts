@@ -1,10 +1,11 @@
 /**
  * The store and the server in a process of their own, which appends at a pace and says what each append took.
- * `delivery-host fill FOLDER COUNT` leaves a log of so many events behind; `… probe FOLDER` says what one append and
- * one page cost on it; `… serve FOLDER` serves, and appends when its parent asks.
+ * `delivery-host fill FOLDER COUNT` leaves a log of so many events behind, `… sessions FOLDER COUNT` so many sessions
+ * that nobody has confirmed; `… probe FOLDER` says what one append and one page cost on the log; `… serve FOLDER`
+ * serves, and appends when its parent asks.
  */
 import { bootId } from '../../src/app/boot-id.ts';
-import type { EventBody } from '../../src/protocol/events.ts';
+import type { EventBody, SessionData } from '../../src/protocol/events.ts';
 import { monotonicMs } from '../../src/runtime/clock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { summarize } from '../report/samples.ts';
@@ -28,6 +29,7 @@ export interface Probed {
 
 const BATCH = 500;
 const PAGE = 256;
+const PAGES = 100;
 /** In one go, before the server has its turn. */
 const BURST_MAX = 50;
 
@@ -38,6 +40,14 @@ switch (mode) {
   case 'fill':
     for (let left = Number(count); left > 0; left -= BATCH) {
       store.log.append(Array.from({ length: Math.min(BATCH, left) }, event));
+    }
+    await store.close();
+    console.log('filled');
+    break;
+  case 'sessions':
+    for (let i = 0; i < Number(count); i += BATCH) {
+      const sessions = Array.from({ length: Math.min(BATCH, Number(count) - i) }, (_, j) => session(i + j));
+      store.ledger.apply({ usage: [], sessions, state: {} });
     }
     await store.close();
     console.log('filled');
@@ -68,6 +78,27 @@ function event(): EventBody {
   return { type: 'agent_event', event_type: 'agent_recovered', data: { message, made_ms: monotonicMs() } };
 }
 
+/** One of ten minutes, every quarter of an hour back from now. */
+function session(index: number): SessionData {
+  const endMs = Date.now() - index * 15 * 60_000;
+  const startMs = endMs - 10 * 60_000;
+  return {
+    session_id: `default_child_${startMs}`,
+    child_profile: 'default_child',
+    game: 'roblox',
+    time_start: new Date(startMs).toISOString(),
+    time_end: new Date(endMs).toISOString(),
+    duration_seconds: 600,
+    duration_minutes: 10,
+    is_active: false,
+    used_minutes_today: 10,
+    remaining_minutes: null,
+    limited_by: null,
+    gaps: [],
+    end_reason: 'stopped',
+  };
+}
+
 function timedAppend(): number {
   const body = event();
   const begun = process.hrtime.bigint();
@@ -94,12 +125,13 @@ function append({ perSecond, seconds }: Pace): Promise<Paced> {
 function probe(): Probed {
   const appends = Array.from({ length: 2_000 }, timedAppend);
   const pages: number[] = [];
-  let after = store.log.oldest();
-  for (let i = 0; i < 100; i++) {
+  const { epoch, firstOffset, lastOffset } = store.log.ends();
+  for (let i = 0; i < PAGES; i++) {
+    // Evenly over the whole log, so that its far end is read too.
+    const offset = Math.floor(firstOffset + (i / PAGES) * (lastOffset - firstOffset - PAGE));
     const begun = monotonicMs();
-    const page = store.log.read(after, PAGE);
+    store.log.read({ epoch, offset }, PAGE);
     pages.push(monotonicMs() - begun);
-    after = page.hasMore ? page.next : store.log.oldest();
   }
   return { appendUs: summarize(appends).p50, pageMs: summarize(pages).p50 };
 }

@@ -1,4 +1,4 @@
-/** Starts bench/delivery/host.ts in its three modes. */
+/** Starts bench/delivery/host.ts in its modes. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,9 +19,14 @@ export function dataFolder(): string {
   return folder;
 }
 
-/** Leaves a log of so many events in the folder. */
-export async function fill(bench: Bench, folder: string, count: number): Promise<void> {
-  const child = bench.owns(start(process.execPath, [HOST, 'fill', folder, String(count)]), (c) => c.end());
+/** Leaves so many events, or sessions that nobody has confirmed, in the folder. */
+export async function fill(
+  bench: Bench,
+  folder: string,
+  count: number,
+  what: 'fill' | 'sessions' = 'fill',
+): Promise<void> {
+  const child = bench.owns(start(process.execPath, [HOST, what, folder, String(count)]), (c) => c.end());
   await child.line();
   await child.exited;
 }

@@ -6,9 +6,9 @@ import type { Case } from '../harness/bench.ts';
 import { type Child, start } from '../harness/children.ts';
 import { connectSocket } from '../harness/clients.ts';
 import { crowd, workFolder } from '../harness/native.ts';
+import type { Candidate } from '../peers/candidates.ts';
+import { playRound } from '../peers/rounds.ts';
 import { summarize } from '../report/samples.ts';
-import type { Candidate } from './candidates.ts';
-import { playRound } from './rounds.ts';
 import type { Trace } from './traced/main.ts';
 
 const TRACED = fileURLToPath(new URL('./traced.js', import.meta.url));
@@ -21,6 +21,7 @@ export const breakdown: Case = {
     let child: Child | null = null;
     let traces: readonly Trace[] = [];
     const candidate: Candidate = {
+      id: 'traced',
       name: 'traced',
       missing: () => null,
       async start(round, game, onNotice) {
@@ -38,7 +39,7 @@ export const breakdown: Case = {
           onNotice({ kind, pid: event.data.process_info.pid, atMs });
         });
         round.owns(client, (c) => c.close());
-        return child.pid;
+        return { pid: child.pid, crash: () => Promise.reject(new Error('it is not crashed here')) };
       },
     };
     const games = bench.amount(200, 10);

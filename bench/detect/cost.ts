@@ -1,5 +1,5 @@
 /** What detection costs: the idle agent by source, one quiet look by number of processes, one scan against others'. */
-
+import { readdirSync } from 'node:fs';
 import { measure } from 'mitata';
 import psList from 'ps-list';
 import { INITIAL_STATE, step } from '../../src/actors/scanner/behavior.ts';
@@ -9,61 +9,35 @@ import type { SourceContext } from '../../src/actors/scanner/source.ts';
 import { ProcfsSource } from '../../src/actors/scanner/sources/procfs.ts';
 import { DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { type BenchAgent, benchAgent } from '../harness/agent.ts';
-import { type Case, pause } from '../harness/bench.ts';
-import { crowd, gameProgram } from '../harness/native.ts';
-import { byThread, type IdleCost, idleCosts, quietness, withChildren } from '../harness/proc-cost.ts';
+import { IDLE_DEADLINE_MS, type Idle, idleMinute } from '../cost/idle-minute.ts';
+import type { Case } from '../harness/bench.ts';
+import { crowd } from '../harness/native.ts';
+import { withChildren } from '../harness/proc-cost.ts';
+import { missingPython, psutilScanMs } from '../peers/candidates.ts';
 import { atMost, type Goal } from '../report/measure.ts';
 import { exponent, summarize } from '../report/samples.ts';
-import { missingPython, psListAgent, psutilAgent, psutilScanMs } from './candidates.ts';
 
 const CROWD = 300;
-/** After the ready line an agent still settles: sessions restored, memory collected, first reconciles. */
-const SETTLE_MS = 6_000;
 
 export const idle: Case = {
   name: 'idle',
-  deadlineMs: 110_000,
+  deadlineMs: IDLE_DEADLINE_MS,
   async run(bench) {
-    bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
-    const { name } = gameProgram();
-    const events = await benchAgent(bench, { game: name, source: 'proc-events' });
-    const procfs = await benchAgent(bench, { game: name, source: 'procfs' });
-    await pause(bench.amount(SETTLE_MS, 500));
-    const seconds = bench.amount(60, 1);
-    const [eventCost, procfsCost] = await idleCosts([events.pid, procfs.pid], seconds);
-    if (eventCost) record(events, eventCost, 0.1, atMost(5));
-    if (procfsCost) record(procfs, procfsCost, 0.7, undefined);
+    const { events, procfs } = await idleMinute(bench);
+    record('proc-events', events, 0.1, atMost(5));
+    record('procfs', procfs, 0.7);
 
-    function record({ source, pid }: BenchAgent, cost: IdleCost, cpu: number, switches: Goal | undefined) {
-      const more = { goal: atMost(cpu), note: `${byThread(pid, cost)}; ${quietness(cost)}` };
-      bench.record(`${source}.cpu`, `${source}, idle: CPU of a core`, cost.cpuPercent, '%', more);
-      const what = `${source}, idle: voluntary switches`;
-      bench.record(`${source}.switches`, what, cost.voluntaryPerSecond, '/s', { goal: switches });
-    }
-  },
-};
-
-/** The peers' idle cost, one at a time: what ps-list forks would wake the others. */
-export const idlePeers: Case = {
-  name: 'idle-peers',
-  deadlineMs: 60_000,
-  async run(bench) {
-    bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
-    for (const peer of [psListAgent, psutilAgent]) {
-      const id = peer.name.split(' ')[0] ?? peer.name;
-      const absent = peer.missing();
-      if (absent) {
-        bench.record(`${id}.cpu`, `${peer.name}, idle: CPU of a core`, null, '%', { note: absent });
-        continue;
-      }
-      const pid = await peer.start(bench, gameProgram().name, () => {});
-      await pause(bench.amount(3_000, 500));
-      const before = withChildren(pid);
-      const seconds = bench.amount(10, 2);
-      await pause(seconds * 1_000);
-      const percent = (100 * (withChildren(pid) - before)) / seconds;
-      bench.record(`${id}.cpu`, `${peer.name}, idle: CPU of a core, its children included`, percent, '%');
+    function record(source: string, { cost, note, rssMb }: Idle, cpu: number, switches?: Goal) {
+      const what = `${source}, idle`;
+      bench.record(`${source}.cpu`, `${what}: CPU of a core`, cost.cpuPercent, '%', {
+        goal: atMost(cpu),
+        note,
+      });
+      const { voluntaryPerSecond } = cost;
+      bench.record(`${source}.switches`, `${what}: voluntary switches`, voluntaryPerSecond, '/s', {
+        goal: switches,
+      });
+      bench.record(`${source}.rss`, `${what}: resident memory`, rssMb, 'MB');
     }
   },
 };
@@ -73,15 +47,16 @@ export const growth: Case = {
   name: 'tick',
   deadlineMs: 60_000,
   async run(bench) {
-    const counts = bench.smoke ? [20, 40] : [100, 1_000, 5_000];
+    const counts = bench.smoke ? [20, 40] : [100, 300, 1_000, 3_000, 5_000];
     const ticks: [number, number][] = [];
     const full: [number, number][] = [];
+    const already = processes();
     for (const count of counts) {
       const around = await crowd(count);
       try {
         const { tickUs, fullMs } = await quietCosts(bench.amount(60, 5));
-        ticks.push([count, tickUs]);
-        full.push([count, fullMs]);
+        ticks.push([already + count, tickUs]);
+        full.push([already + count, fullMs]);
         bench.record(`${count}.quiet`, `procfs: one quiet tick among ${count} more processes`, tickUs, 'µs');
         bench.record(`${count}.full`, `procfs: one full look among ${count} more processes`, fullMs, 'ms');
       } finally {
@@ -96,6 +71,8 @@ export const growth: Case = {
   },
 };
 
+const processes = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length;
+
 const TICKS = 500;
 
 /** Medians over rounds in which nothing was forked by anybody: a tick after a fork is not a quiet one. */
@@ -105,13 +82,14 @@ async function quietCosts(rounds: number): Promise<{ readonly tickUs: number; re
   for (let round = 0; round < 10 * rounds && ticks.length < rounds; round++) {
     const source = quietProcfs();
     const newest = source.newestPid();
-    const begun = performance.now();
     await source.start(() => {});
-    full.push(performance.now() - begun);
     const ticking = performance.now();
     for (let i = 0; i < TICKS; i++) source.tick();
     const tickUs = ((performance.now() - ticking) * 1_000) / TICKS;
     if (source.newestPid() === newest) ticks.push(tickUs);
+    const looking = performance.now();
+    source.rescan();
+    full.push(performance.now() - looking);
     source.stop();
   }
   return { tickUs: summarize(ticks).p50, fullMs: summarize(full).p50 };

@@ -1,23 +1,11 @@
 /** Detection: how soon, at what cost, and whether anything is lost (the table of what it must reach). */
 import type { Group } from '../harness/bench.ts';
 import { breakdown } from './breakdown.ts';
-import { growth, idle, idlePeers, scan } from './cost.ts';
-import { againstTheFloor, peers, procfs, settings } from './latency.ts';
+import { growth, idle, scan } from './cost.ts';
+import { againstTheFloor, procfs, settings } from './latency.ts';
 import { shortLived, storm } from './storm.ts';
 
 export const detect: Group = {
   name: 'detect',
-  cases: [
-    againstTheFloor,
-    breakdown,
-    procfs,
-    idle,
-    growth,
-    storm,
-    shortLived,
-    scan,
-    settings,
-    idlePeers,
-    peers,
-  ],
+  cases: [againstTheFloor, breakdown, procfs, idle, growth, storm, shortLived, scan, settings],
 };

@@ -1,18 +1,10 @@
 /** From the kernel's stamp to the client's handler: the agent against the floor, then by source, transport and crowd. */
 import type { Bench, Case } from '../harness/bench.ts';
 import { crowd } from '../harness/native.ts';
+import { agentCandidate, bareFloor, type Source, type Transport } from '../peers/candidates.ts';
+import { joined, type Latencies, type Play, playByTurns, playRound } from '../peers/rounds.ts';
 import { atMost } from '../report/measure.ts';
-import { summarize } from '../report/samples.ts';
-import {
-  agentCandidate,
-  bareFloor,
-  type Candidate,
-  psListAgent,
-  psutilAgent,
-  type Source,
-  type Transport,
-} from './candidates.ts';
-import { type Latencies, type Play, playByTurns, playRound } from './rounds.ts';
+import { median, summarize } from '../report/samples.ts';
 
 const CROWD = 300;
 const FLOOR_FACTOR = 1.5;
@@ -29,19 +21,22 @@ export const againstTheFloor: Case = {
     bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
     const agent = agentCandidate('proc-events');
     const play = { ...BRIEF, games: bench.amount(50, 10) };
-    const results = await playByTurns([agent, bareFloor], play, bench.amount(4, 1));
-    const [ours, floor] = [results.get(agent), results.get(bareFloor)];
-    if (!ours || !floor) throw new Error('no round was played');
+    const rounds = await playByTurns([agent, bareFloor], play, bench.amount(4, 1));
+    const ours = joined(rounds.map(([a]) => a));
+    const floor = joined(rounds.map(([, b]) => b));
 
     const goals = { p50: atMost(1), p99: atMost(4) };
-    const start = bench.latency('start', 'proc-events: exec stamp → client', ours.start, 'ms', goals);
+    bench.latency('start', 'proc-events: exec stamp → client', ours.start, 'ms', goals);
     bench.latency('start-from-main', "proc-events: game's main() → client", ours.startFromMain, 'ms');
-    const stop = bench.latency('stop', 'proc-events: exit stamp → client', ours.stop, 'ms', goals);
-    const bareStart = bench.latency('floor.start', 'bare floor: exec stamp → client', floor.start, 'ms');
-    const bareStop = bench.latency('floor.stop', 'bare floor: exit stamp → client', floor.stop, 'ms');
-    const within = { goal: atMost(FLOOR_FACTOR) };
-    bench.record('start.ratio', 'start: agent / floor, p50', start.p50 / bareStart.p50, '×', within);
-    bench.record('stop.ratio', 'stop: agent / floor, p50', stop.p50 / bareStop.p50, '×', within);
+    bench.latency('stop', 'proc-events: exit stamp → client', ours.stop, 'ms', goals);
+    bench.latency('floor.start', 'bare floor: exec stamp → client', floor.start, 'ms');
+    bench.latency('floor.stop', 'bare floor: exit stamp → client', floor.stop, 'ms');
+    for (const kind of ['start', 'stop'] as const) {
+      // Neighbouring rounds are compared: what the machine did in between falls out.
+      const ratios = rounds.map(([a, b]) => summarize(a[kind]).p50 / summarize(b[kind]).p50);
+      const more = { goal: atMost(FLOOR_FACTOR), note: `of ${ratios.map((r) => r.toFixed(2)).join(', ')}` };
+      bench.record(`${kind}.ratio`, `${kind}: agent / floor, p50`, median(ratios), '×', more);
+    }
     floorBreakdown(bench, floor);
   },
 };
@@ -116,36 +111,3 @@ export const settings: Case = {
     }
   },
 };
-
-/** What people use instead, the same games against each. */
-export const peers: Case = {
-  name: 'peers',
-  deadlineMs: 90_000,
-  async run(bench) {
-    bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
-    for (const peer of [psListAgent, psutilAgent]) {
-      const id = peer.name.split(' ')[0] ?? peer.name;
-      const absent = peer.missing();
-      if (absent) {
-        bench.record(`${id}.start.p50`, `${peer.name}: exec stamp → client`, null, 'ms', { note: absent });
-        continue;
-      }
-      await lasting(bench, peer, id);
-      await brief(bench, peer, id);
-    }
-  },
-};
-
-async function lasting(bench: Bench, peer: Candidate, id: string): Promise<void> {
-  const play = { games: bench.amount(40, 2), intervalMs: 233, lifeMs: 4_500, patienceMs: 6_000 };
-  const { start } = await playRound(peer, play);
-  const summary = summarize(start);
-  bench.record(`${id}.start.p50`, `${peer.name}: exec stamp → client, p50`, summary.p50, 'ms', { summary });
-  bench.record(`${id}.start.p99`, `${peer.name}: exec stamp → client, p99`, summary.p99, 'ms');
-}
-
-async function brief(bench: Bench, peer: Candidate, id: string): Promise<void> {
-  const games = bench.amount(200, 10);
-  const { start } = await playRound(peer, { games, intervalMs: 25, lifeMs: 5, patienceMs: 3_000 });
-  bench.record(`${id}.short-lived`, `${peer.name}: games of 5 ms seen of ${games}`, start.length, '');
-}

@@ -6,11 +6,11 @@ import { connectSocket } from '../harness/clients.ts';
 import { gameProgram, launch, otherProgram } from '../harness/native.ts';
 import { meter } from '../harness/proc-cost.ts';
 import { KernelStamps, type StampsByPid } from '../harness/stamps.ts';
+import type { Notice } from '../peers/candidates.ts';
+import { agentCandidate } from '../peers/candidates.ts';
+import { playRound } from '../peers/rounds.ts';
 import { atMost, exactly } from '../report/measure.ts';
 import { summarize } from '../report/samples.ts';
-import type { Notice } from './candidates.ts';
-import { agentCandidate } from './candidates.ts';
-import { playRound } from './rounds.ts';
 
 const EXECS_PER_SECOND = 2_000;
 const LAUNCHERS = 2;

@@ -14,19 +14,23 @@ export interface BenchAgentOptions {
   readonly game: string;
   readonly source: 'proc-events' | 'procfs' | 'ps-list';
   readonly dataDir?: string;
+  /** Put over the settings of a bench. */
+  readonly config?: object;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts it; the bench ends it. Throws when it runs on another source than the one to be measured. */
 export async function benchAgent(
   bench: Bench,
-  { game, source, dataDir }: BenchAgentOptions,
+  { game, source, config: more, ...options }: BenchAgentOptions,
 ): Promise<BenchAgent> {
   const config = {
     games: [{ id: 'roblox', name: 'Roblox', match: [{ name: game }] }],
     profiles: { default_child: { daily_limit_minutes: null } },
     detection: { source },
+    ...more,
   };
-  const agent = await startAgent({ config, ...(dataDir && { dataDir }) });
+  const agent = await startAgent({ config, ...options });
   bench.owns(agent, () => agent.dispose());
   if (agent.json().source !== source)
     throw new Error(`${source} does not work here: ${agent.json().source} does`);

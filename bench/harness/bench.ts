@@ -9,7 +9,17 @@ export interface Case {
   readonly name: string;
   /** Given up after so long, ms. */
   readonly deadlineMs: number;
+  /** Not in the whole run: only by its full name, or when `--minutes` says how long it may take. */
+  readonly long?: true;
   run(bench: Bench): Promise<void>;
+}
+
+/** How a run was asked for. */
+export interface Asked {
+  /** Seconds instead of minutes, to see that it still works. */
+  readonly smoke: boolean;
+  /** How long a long case takes; null: as long as it likes. */
+  readonly minutes: number | null;
 }
 
 export interface Group {
@@ -23,11 +33,20 @@ export class Bench {
   readonly measures: Measure[] = [];
   readonly #stops: Stop[] = [];
   readonly #prefix: string;
-  readonly smoke: boolean;
+  readonly #asked: Asked;
 
-  constructor(prefix: string, smoke: boolean) {
+  constructor(prefix: string, asked: Asked) {
     this.#prefix = prefix;
-    this.smoke = smoke;
+    this.#asked = asked;
+  }
+
+  get smoke(): boolean {
+    return this.#asked.smoke;
+  }
+
+  /** How long a long case may take: as it was asked, else the full number, or the one of a smoke run. */
+  minutes(full: number, smoke: number): number {
+    return this.#asked.minutes ?? this.amount(full, smoke);
   }
 
   /** A number of rounds, seconds or processes: the full one, or the one of a smoke run. */
@@ -97,13 +116,14 @@ interface LatencyGoals {
 /** Runs one case to its end; what fails is a measure too. */
 export async function runCase(
   group: string,
-  { name, deadlineMs, run }: Case,
-  smoke: boolean,
+  { name, deadlineMs, long, run }: Case,
+  asked: Asked,
 ): Promise<Measure[]> {
-  const bench = new Bench(`${group}.${name}`, smoke);
+  const bench = new Bench(`${group}.${name}`, asked);
+  const ms = deadlineMs + (long ? (asked.minutes ?? 0) * 60_000 : 0);
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`given up after ${deadlineMs / 1_000} s`)), deadlineMs);
+    timer = setTimeout(() => reject(new Error(`given up after ${ms / 1_000} s`)), ms);
   });
   try {
     await Promise.race([run(bench), deadline]);

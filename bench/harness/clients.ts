@@ -2,7 +2,7 @@
  * Clients of the agent for benches: one that a WebSocket pushes to, one that polls (long or at an interval). Each
  * hands over an event and the moment its handler ran, ms on the monotonic clock.
  */
-import { Agent as HttpAgent, request } from 'node:http';
+import { Agent as HttpAgent, type RequestOptions, request } from 'node:http';
 import { WebSocket } from 'ws';
 import type { DeliveredEvent } from '../../src/protocol/events.ts';
 import { SUBPROTOCOL_RELIABLE } from '../../src/protocol/frames.ts';
@@ -129,9 +129,20 @@ export function connectPoll(
 }
 
 export function get(server: Server, path: string, agent: HttpAgent): Promise<string> {
+  return ask(server, path, { agent });
+}
+
+export async function post(server: Server, path: string, body: object): Promise<unknown> {
+  return JSON.parse(await ask(server, path, { method: 'POST' }, JSON.stringify(body)));
+}
+
+function ask(server: Server, path: string, options: RequestOptions, body?: string): Promise<string> {
+  const headers = {
+    authorization: `Bearer ${server.token}`,
+    ...(body !== undefined && { 'content-type': 'application/json', 'content-length': body.length }),
+  };
   return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${server.token}` };
-    const sent = request({ host: '127.0.0.1', port: server.port, path, agent, headers }, (response) => {
+    const sent = request({ host: '127.0.0.1', port: server.port, path, headers, ...options }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => {
@@ -143,6 +154,6 @@ export function get(server: Server, path: string, agent: HttpAgent): Promise<str
       });
     });
     sent.once('error', reject);
-    sent.end();
+    sent.end(body);
   });
 }

@@ -2,6 +2,12 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { Measure } from './measure.ts';
 
+/** Every chart: its title for readers, its file beside RESULTS.md, and how it is drawn. */
+export const CHARTS = [
+  { title: 'Latency of a start', file: 'charts/latency.svg', draw: latencyChart },
+  { title: 'Cost of a scan', file: 'charts/scan.svg', draw: scanChart },
+] as const;
+
 /** Legend → the measure whose distribution is drawn. */
 const LATENCIES: Readonly<Record<string, string>> = {
   'bare floor': 'detect.latency.floor.start.p50',
@@ -9,8 +15,8 @@ const LATENCIES: Readonly<Record<string, string>> = {
   'proc-events, long poll': 'detect.settings.proc-events.long-poll.300.quiet.p50',
   'procfs, 50 ms': 'detect.latency-procfs.start.p50',
   'proc-events, 2 s poll': 'detect.settings.proc-events.2-s-poll.300.quiet.p50',
-  'ps-list agent, 1 s': 'detect.peers.ps-list.start.p50',
-  'psutil agent, 2 s': 'detect.peers.psutil.start.p50',
+  'ps-list agent, 1 s': 'peers.latency.ps-list.start.p50',
+  'psutil agent, 2 s': 'peers.latency.psutil.start.p50',
 };
 
 const LOOK = {

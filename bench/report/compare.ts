@@ -1,42 +1,66 @@
 /**
- * Two runs side by side. Differences inside the noise band are called noise: a band for each kind of figure, as seen
- * between two runs of the same code on an otherwise quiet machine. Pure.
+ * Two runs side by side. A difference inside the noise band is called noise: the bands are what runs of the same code
+ * on an otherwise quiet machine with two cores have shown. Pure.
  */
 import type { Measure } from './measure.ts';
 import { figure } from './text.ts';
 
+/** How far two runs of the same code may lie apart. */
+export interface Band {
+  /** Of the larger of the two: 0.5 is a factor of 2. */
+  readonly share: number;
+  /** And so much is nothing, in the measure's unit, however small both are. */
+  readonly least: number;
+}
+
 export interface Difference {
-  readonly id: string;
-  readonly what: string;
-  readonly unit: Measure['unit'];
+  readonly measure: Measure;
   readonly before: number;
   readonly after: number;
   /** after / before - 1. */
   readonly change: number;
-  readonly band: number;
+  readonly band: Band;
   readonly noise: boolean;
 }
 
-/** How far two runs of the same code lie apart, as a share. Tails and CPU shares scatter more than medians. */
-export function noiseBand(id: string): number {
-  if (/\.(max|p99)$/.test(id)) return 0.5;
-  if (/\.(cpu|switches)$/.test(id)) return 0.35;
-  return 0.2;
+/** null: one single sample decides (a maximum), so that nothing follows from a difference. */
+export function noiseBand({ id, unit, goal }: Measure): Band | null {
+  if (/\.max$/.test(id)) return null;
+  if (goal?.at === 'exactly') return { share: 0, least: 0 };
+  if (/\.exponent$/.test(id)) return { share: 0, least: 0.1 };
+  if (/\.p99$/.test(id)) return { share: 0.6, least: 0 };
+  if (/\.writes$|\.written$/.test(id)) return { share: 0.35, least: 5 };
+  if (unit === 'MB') return { share: 0.1, least: 5 };
+  if (/\.(p90|cpu|switches|rate)$/.test(id) || unit === '')
+    return { share: 0.35, least: unit === '' ? 5 : 0 };
+  return { share: 0.25, least: 0 };
 }
 
 export function compare(before: readonly Measure[], after: readonly Measure[]): readonly Difference[] {
   const known = new Map(before.map((m) => [m.id, m]));
-  return after.flatMap(({ id, what, unit, value }) => {
-    const old = known.get(id)?.value;
-    if (old === null || old === undefined || value === null) return [];
+  return after.flatMap((measure) => {
+    const { value } = measure;
+    const old = known.get(measure.id)?.value;
+    const band = noiseBand(measure);
+    if (old === null || old === undefined || value === null || band === null) return [];
     const change = old === value ? 0 : value / old - 1;
-    const band = noiseBand(id);
-    return [{ id, what, unit, before: old, after: value, change, band, noise: Math.abs(change) <= band }];
+    const largest = Math.max(Math.abs(old), Math.abs(value));
+    const noise = Math.abs(value - old) <= Math.max(band.share * largest, band.least);
+    return [{ measure, before: old, after: value, change, band, noise }];
   });
 }
 
-export function differenceText(d: Difference): string {
-  const change = `${d.change >= 0 ? '+' : ''}${(d.change * 100).toFixed(0)} %`;
-  const verdict = d.noise ? `noise (band ±${d.band * 100} %)` : `CHANGED (band ±${d.band * 100} %)`;
-  return `  ${d.what}: ${figure(d.before, d.unit)} → ${figure(d.after, d.unit)}, ${change}: ${verdict}`;
+/** What has changed, a line each, and how much has not. */
+export function comparisonText(differences: readonly Difference[]): string {
+  const changed = differences.filter((d) => !d.noise);
+  const head = `${differences.length - changed.length} figures agree within their noise bands, ${changed.length} do not`;
+  return [head, ...changed.map(differenceText)].join('\n');
+}
+
+function differenceText({ measure, before, after, change, band }: Difference): string {
+  const { id, what, unit } = measure;
+  const percent = `${change >= 0 ? '+' : ''}${(change * 100).toFixed(0)} %`;
+  const least = band.least > 0 ? ` or ${figure(band.least, unit)}` : '';
+  const stated = `band: ${(band.share * 100).toFixed(0)} % of the larger${least}`;
+  return `  ${id} (${what}): ${figure(before, unit)} → ${figure(after, unit)}, ${percent} (${stated})`;
 }

@@ -32,6 +32,13 @@ export function percentile(sorted: readonly number[], p: number): number {
   return sorted[Math.max(0, rank)] ?? Number.NaN;
 }
 
+/** Of an even number of values the mean of the middle two. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (at: number) => sorted[Math.floor(at)] ?? Number.NaN;
+  return (middle((sorted.length - 1) / 2) + middle(sorted.length / 2)) / 2;
+}
+
 /** The exponent k of y ≈ c·x^k, fitted on a log-log scale. */
 export function exponent(points: readonly (readonly [x: number, y: number])[]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);

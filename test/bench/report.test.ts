@@ -1,9 +1,10 @@
 /** The arithmetic of the benches: percentiles, verdicts, the noise band. Nothing is measured here. */
 import { describe, expect, it } from 'vitest';
-import { compare, noiseBand } from '../../bench/report/compare.ts';
+import { compare, comparisonText } from '../../bench/report/compare.ts';
 import { markdown } from '../../bench/report/markdown.ts';
 import { atLeast, atMost, exactly, judge, type Measure } from '../../bench/report/measure.ts';
-import { exponent, percentile, summarize } from '../../bench/report/samples.ts';
+import { peersTable } from '../../bench/report/peers-table.ts';
+import { exponent, median, percentile, summarize } from '../../bench/report/samples.ts';
 import { figure, table } from '../../bench/report/text.ts';
 
 const measure = (id: string, value: number | null, more: Partial<Measure> = {}): Measure => ({
@@ -75,25 +76,54 @@ it('a number has as many digits as it is worth', () => {
 });
 
 describe('two runs', () => {
+  const noise = (id: string, before: number, after: number, more: Partial<Measure> = {}) =>
+    compare([measure(id, before, more)], [measure(id, after, more)]).map((d) => d.noise);
+
   it('differ by noise inside the band and by more outside it', () => {
-    const before = [measure('a.p50', 10), measure('a.p99', 10)];
-    const after = [measure('a.p50', 13), measure('a.p99', 13)];
-    expect(compare(before, after).map(({ id, noise }) => [id, noise])).toEqual([
-      ['a.p50', false],
-      ['a.p99', true],
-    ]);
+    expect(noise('a.p50', 10, 12)).toEqual([true]);
+    expect(noise('a.p50', 10, 15)).toEqual([false]);
+    expect(noise('a.p99', 10, 15)).toEqual([true]);
+  });
+
+  it('differ by noise whichever of them is the earlier', () => {
+    for (const [a, b] of [
+      [10, 13],
+      [10, 14],
+    ] as const)
+      expect(noise('a.p50', a, b)).toEqual(noise('a.p50', b, a));
   });
 
   it('are compared where both have a number', () => {
     const before = [measure('gone', 1), measure('failed', null), measure('same', 0)];
     const after = [measure('new', 1), measure('failed', 2), measure('same', 0)];
-    expect(compare(before, after)).toMatchObject([{ id: 'same', change: 0, noise: true }]);
+    expect(compare(before, after)).toMatchObject([{ measure: { id: 'same' }, change: 0, noise: true }]);
   });
 
-  it('have a wider band for tails and shares of a core than for medians', () => {
-    expect(noiseBand('detect.latency.start.p99')).toBeGreaterThan(noiseBand('detect.latency.start.p50'));
-    expect(noiseBand('runtime.whole.cpu')).toBeGreaterThan(noiseBand('detect.latency.start.p50'));
+  it('never differ by noise in a count that must be exact', () => {
+    expect(noise('a.lost', 0, 1, { unit: '', goal: exactly(0) })).toEqual([false]);
   });
+
+  it('do not differ by what is too little to speak of', () => {
+    expect(noise('a.exponent', -0.01, 0.01, { unit: '' })).toEqual([true]);
+    expect(noise('a.writes', 0, 2, { unit: 'MB' })).toEqual([true]);
+  });
+
+  it('are not compared by their slowest single sample', () => {
+    expect(noise('a.max', 1, 100)).toEqual([]);
+  });
+
+  it('are told with the band that was taken, what agrees as a number', () => {
+    const text = comparisonText(
+      compare([measure('a.p50', 10), measure('b.p50', 1)], [measure('a.p50', 20), measure('b.p50', 1)]),
+    );
+    expect(text).toContain('1 figures agree within their noise bands, 1 do not');
+    expect(text).toContain('a.p50 (a.p50): 10 ms → 20 ms, +100 % (band: 25 % of the larger)');
+  });
+});
+
+it('the median of an even number of values is the mean of the middle two', () => {
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+  expect(median([3, 1, 2])).toBe(2);
 });
 
 it('the page for readers names the machine, the missed goals first, and every number', () => {
@@ -108,10 +138,23 @@ it('the page for readers names the machine, the missed goals first, and every nu
         measure('detect.b.p50', 0.5, { goal: atMost(1) }),
       ],
     },
+    'results/a.json',
     [{ title: 'Latency', file: 'charts/latency.svg' }],
   );
   expect(page).toContain('2 × CPU');
+  expect(page).toContain('(results/a.json)');
   expect(page).toContain('## Goals: 1 met, 1 not met');
   expect(page).toContain('| slow \\| late | 1.50 ms | ≤ 1 ms | NOT MET by 50 % |  |');
   expect(page).toContain('![Latency](charts/latency.svg)');
+});
+
+describe('the table of what people would use instead', () => {
+  it('says of what was not measured why, and else nothing', () => {
+    const page = peersTable([
+      measure('peers.latency.psutil.start.p50', null, { note: 'not installed: python3-psutil' }),
+      measure('peers.killed.agent.lost', 0, { unit: '' }),
+    ]);
+    expect(page).toMatch(/^\| psutil every 2 s \| not installed: python3-psutil \| – \|/m);
+    expect(page).toMatch(/^\| Playwarden \|.*\| 0 \|$/m);
+  });
 });

@@ -35,28 +35,37 @@ const WARM_UP = 10;
 
 /** One candidate in a process of its own for one round, warmed up; ended afterwards. */
 export async function playRound(candidate: Candidate, play: Play): Promise<Latencies> {
-  const round = new Bench(candidate.name, false);
+  const [latencies] = await playTogether([candidate], play);
+  if (!latencies) throw new Error(`${candidate.name} was not played against`);
+  return latencies;
+}
+
+/** The same games for several candidates at once: for those that wait far longer than they would hold up another. */
+export async function playTogether(
+  candidates: readonly Candidate[],
+  play: Play,
+): Promise<readonly Latencies[]> {
+  const round = new Bench('round', { smoke: false, minutes: null });
   try {
     const { name, file } = gameProgram();
     const stamps = round.owns(new KernelStamps(), (s) => s.close());
-    const notices: Notice[] = [];
-    await candidate.start(round, name, (notice) => notices.push(notice));
-    const patienceMs = play.patienceMs ?? 3_000;
-    const count = Math.min(WARM_UP, play.games);
-    const warm = { file, count, intervalMs: play.intervalMs, lifeMs: play.lifeMs };
-    await round.owns(launch(warm), (l) => l.child.end()).done;
-    await until(() => notices.length >= 2 * count, patienceMs, 'the warm-up').catch(() => {});
-    notices.length = 0;
-    stamps.drain();
-
-    const launched = round.owns(
-      launch({ file, count: play.games, intervalMs: play.intervalMs, lifeMs: play.lifeMs }),
-      (l) => l.child.end(),
-    );
-    const { began } = await launched.done;
-    await until(() => notices.length >= 2 * play.games, patienceMs, 'all notices').catch(() => {});
-    stamps.drain();
-    return matched(notices, began, stamps);
+    const told: Notice[][] = candidates.map(() => []);
+    for (const [i, candidate] of candidates.entries()) {
+      await candidate.start(round, name, (notice) => told[i]?.push(notice));
+    }
+    const playAll = async (games: number) => {
+      const { intervalMs, lifeMs, patienceMs = 3_000 } = play;
+      const launched = round.owns(launch({ file, count: games, intervalMs, lifeMs }), (l) => l.child.end());
+      const { began } = await launched.done;
+      const heard = () => told.every((notices) => notices.length >= 2 * games);
+      await until(heard, patienceMs, 'all notices').catch(() => {});
+      stamps.drain();
+      return began;
+    };
+    await playAll(Math.min(WARM_UP, play.games));
+    for (const notices of told) notices.length = 0;
+    const began = await playAll(play.games);
+    return told.map((notices) => matched(notices, began, stamps));
   } finally {
     await round.end();
   }
@@ -88,30 +97,29 @@ function stamped(notice: Notice, { exec, exit }: KernelStamps): StampedNotice {
   return { ...notice, stampMs: stamp ?? null };
 }
 
-/** The rounds of several candidates by turns, so that all of them meet the same machine. */
+/** Round after round of two candidates by turns (A B, B A, …), so that both meet the same machine. */
 export async function playByTurns(
-  candidates: readonly Candidate[],
+  [a, b]: readonly [Candidate, Candidate],
   play: Play,
   rounds: number,
-): Promise<ReadonlyMap<Candidate, Latencies>> {
-  const sums = new Map<Candidate, Latencies>();
+): Promise<readonly (readonly [a: Latencies, b: Latencies])[]> {
+  const played: (readonly [Latencies, Latencies])[] = [];
   for (let i = 0; i < rounds; i++) {
-    for (const candidate of candidates) {
-      const round = await playRound(candidate, play);
-      const sum = sums.get(candidate);
-      sums.set(candidate, sum ? joined(sum, round) : round);
-    }
+    const first = await playRound(i % 2 === 0 ? a : b, play);
+    const second = await playRound(i % 2 === 0 ? b : a, play);
+    played.push(i % 2 === 0 ? [first, second] : [second, first]);
   }
-  return sums;
+  return played;
 }
 
-function joined(a: Latencies, b: Latencies): Latencies {
+/** Several rounds as one. */
+export function joined(rounds: readonly Latencies[]): Latencies {
   return {
-    start: [...a.start, ...b.start],
-    startFromMain: [...a.startFromMain, ...b.startFromMain],
-    stop: [...a.stop, ...b.stop],
-    notices: [...a.notices, ...b.notices],
-    played: a.played + b.played,
-    doubled: a.doubled + b.doubled,
+    start: rounds.flatMap((r) => r.start),
+    startFromMain: rounds.flatMap((r) => r.startFromMain),
+    stop: rounds.flatMap((r) => r.stop),
+    notices: rounds.flatMap((r) => r.notices),
+    played: rounds.reduce((sum, r) => sum + r.played, 0),
+    doubled: rounds.reduce((sum, r) => sum + r.doubled, 0),
   };
 }
