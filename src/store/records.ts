@@ -64,6 +64,19 @@ export class Records {
     return [...rows.filter((row) => !keys.has(this.#rowKey(row))), ...newer.filter(fits)];
   }
 
+  /** Whether rows of this table wait for the disk: then only `get` and `select` know how it stands. */
+  get waits(): boolean {
+    return this.#writer.waitingLike(`${this.#table.name}\0`).length > 0;
+  }
+
+  /** Counts the rows of a query without reading them or their seals; not what waits. */
+  counter(tail: string): () => number {
+    const statement = this.#db.prepare<{ n: number }>(
+      `SELECT count(*) AS n FROM ${this.#table.name} ${tail}`,
+    );
+    return () => statement.get([])?.n ?? 0;
+  }
+
   #key(values: readonly SqlValue[]): string {
     return [this.#table.name, ...values.slice(0, this.#table.keyLength)].join('\0');
   }

@@ -6,11 +6,10 @@ import type { Row } from './rows.ts';
 
 export function openSync(records: Records, sessions: Records): SyncStore {
   const due = records.query('WHERE confirmed = 0 AND ask_at_ms IS NOT NULL ORDER BY ask_at_ms');
-  const ended = sessions.query(
-    `WHERE is_active = 0 AND NOT EXISTS
-       (SELECT 1 FROM sync WHERE sync.session_id = sessions.session_id AND confirmed = 1)
-     ORDER BY end_ms`,
-  );
+  const unconfirmed = `WHERE is_active = 0 AND NOT EXISTS
+     (SELECT 1 FROM sync WHERE sync.session_id = sessions.session_id AND confirmed = 1)`;
+  const ended = sessions.query(`${unconfirmed} ORDER BY end_ms`);
+  const countEnded = sessions.counter(unconfirmed);
 
   /** Ended sessions without a confirmation, one that waits for the disk counted. */
   function open(): Row[] {
@@ -31,7 +30,8 @@ export function openSync(records: Records, sessions: Records): SyncStore {
       open()
         .slice(0, limit)
         .map((row) => JSON.parse(String(row.value)) as SessionData),
-    countUnconfirmed: () => open().length,
+    // Asked for with every status: a month of sessions is not read for it.
+    countUnconfirmed: () => (sessions.waits || records.waits ? open().length : countEnded()),
     due: () => records.select(due, [], (row) => row.confirmed === 0 && row.ask_at_ms !== null).map(fromRow),
   };
 }

@@ -6,7 +6,7 @@ import type { Store } from '../../src/protocol/ports.ts';
 import { Backlog, MAX_WAITING_EVENTS } from '../../src/store/backlog.ts';
 import { openStore } from '../../src/store/open.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { many, readAll, started, stores, tempDirs } from './helpers.ts';
+import { ended, many, readAll, started, stores, tempDirs } from './helpers.ts';
 
 const dir = tempDirs();
 const open = stores();
@@ -120,7 +120,7 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
       store.commands.accept({ commandId: 'c', bodyHash: 'h', command, acceptedMs: 1, answer: null });
       store.ledger.apply({
         usage: [{ child: 'kid', day: '2026-01-15', game: '', usedMs: 5, limitMinutes: null }],
-        sessions: [],
+        sessions: [ended('kid_1')],
         state: { k: 1 },
       });
       expect(store.log.append(many(2))).toEqual([]);
@@ -130,6 +130,9 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
     expect(store.commands.get('c')?.answer).toEqual(answer);
     expect(store.commands.pending()).toEqual([]);
     expect(store.ledger.load()).toMatchObject({ usage: [{ usedMs: 5 }], state: { k: 1 } });
+    expect(store.sync.countUnconfirmed()).toBe(1);
+    store.sync.put({ sessionId: 'kid_1', confirmed: true, asks: 0, askAtMs: null });
+    expect(store.sync.countUnconfirmed()).toBe(0);
     await expect(store.durable()).rejects.toThrow();
 
     free(at);

@@ -60,6 +60,28 @@ export function started(n: number, padding = ''): EventBody {
   };
 }
 
+/** A session that runs. */
+export function session(id: string, more: Partial<SessionData> = {}): SessionData {
+  return {
+    session_id: id,
+    child_profile: 'kid',
+    game: 'roblox',
+    time_start: '2026-01-15T16:00:00.000Z',
+    time_end: null,
+    duration_seconds: 0,
+    duration_minutes: 0,
+    is_active: true,
+    used_minutes_today: 0,
+    remaining_minutes: null,
+    limited_by: null,
+    gaps: [],
+    ...more,
+  };
+}
+
+export const ended = (id: string, time_end = '2026-01-15T17:00:00.000Z') =>
+  session(id, { is_active: false, time_end });
+
 export const many = (count: number, from = 1): EventBody[] =>
   Array.from({ length: count }, (_, i) => started(from + i));
 

@@ -1,32 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { SessionData } from '../../src/protocol/events.ts';
 import type { LedgerPatch, UsageRow } from '../../src/protocol/messages.ts';
 import type { ToldProcess } from '../../src/protocol/ports.ts';
-import { many, stores, tempDirs } from './helpers.ts';
+import { ended, many, session, stores, tempDirs } from './helpers.ts';
 
 const dir = tempDirs();
 const open = stores();
-
-function session(id: string, more: Partial<SessionData> = {}): SessionData {
-  return {
-    session_id: id,
-    child_profile: 'kid',
-    game: 'roblox',
-    time_start: '2026-01-15T16:00:00.000Z',
-    time_end: null,
-    duration_seconds: 0,
-    duration_minutes: 0,
-    is_active: true,
-    used_minutes_today: 0,
-    remaining_minutes: null,
-    limited_by: null,
-    gaps: [],
-    ...more,
-  };
-}
-
-const ended = (id: string, time_end = '2026-01-15T17:00:00.000Z') =>
-  session(id, { is_active: false, time_end });
 
 const usage = (usedMs: number, more: Partial<UsageRow> = {}): UsageRow => ({
   child: 'kid',
@@ -104,6 +82,7 @@ describe('confirmation of sessions', () => {
     expect(sync.countUnconfirmed()).toBe(2);
     sync.put({ sessionId: 'a', confirmed: true, asks: 0, askAtMs: null });
     expect(sync.unconfirmed(10).map((s) => s.session_id)).toEqual(['b']);
+    expect(sync.countUnconfirmed()).toBe(1);
   });
 
   it('H3: what is due to be asked for again is known after a restart', async () => {
