@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach } from 'vitest';
-import type { AgentEvent, EventBody } from '../../src/protocol/events.ts';
+import type { AgentEvent, EventBody, SessionData } from '../../src/protocol/events.ts';
 import type { Store } from '../../src/protocol/ports.ts';
 import type { Gap, LogEntry, Position } from '../../src/protocol/position.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
