@@ -52,8 +52,25 @@ export function executablePath(link: string): string {
   return link.replace(/ \(deleted\)$/, '');
 }
 
-/** /proc/PID/cmdline as its arguments; empty for a kernel thread and for a process that is ending. */
+const WINE_LOADERS = new Set(['wine', 'wine64', 'wine-preloader', 'wine64-preloader', 'wineloader']);
+
+/** Whether this executable is Wine's own, which runs a program of Windows. */
+export function isWineLoader(path: string): boolean {
+  return WINE_LOADERS.has(path.slice(path.lastIndexOf('/') + 1).toLowerCase());
+}
+
+/**
+ * /proc/PID/cmdline as its arguments; empty for a kernel thread, in the middle of an exec, and at the end. Wine's
+ * loaders in front of their program are left out: Wine itself moves them away some ms or, while it first sets up a
+ * prefix, some seconds after the start, and a command line that changes would make it another process.
+ */
 export function commandArguments(cmdline: string): string[] {
   const text = cmdline.replace(/\0+$/, '');
-  return text === '' ? [] : text.split('\0');
+  return text === '' ? [] : withoutWineLoaders(text.split('\0'));
+}
+
+/** Of nothing but loaders the last one stays. */
+export function withoutWineLoaders(argv: readonly string[]): string[] {
+  const first = argv.findIndex((arg) => !isWineLoader(arg));
+  return argv.slice(first === -1 ? argv.length - 1 : first);
 }

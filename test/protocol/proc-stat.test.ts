@@ -49,3 +49,10 @@ it('a command line ends without its NULs, and may be empty', () => {
   expect(commandArguments('a\0b c\0\0')).toEqual(['a', 'b c']);
   expect(commandArguments('')).toEqual([]);
 });
+
+it('a program under Wine has the same command line before and after Wine moves its loaders out of it', () => {
+  const before = '/usr/lib/wine/wine64-preloader\0/usr/lib/wine/wine64\0C:\\Play.exe\0--wine\0';
+  expect(commandArguments(before)).toEqual(['C:\\Play.exe', '--wine']);
+  expect(commandArguments('C:\\Play.exe\0--wine\0')).toEqual(['C:\\Play.exe', '--wine']);
+  expect(commandArguments('/usr/bin/wine\0')).toEqual(['/usr/bin/wine']);
+});

@@ -28,16 +28,16 @@ export function sourceFactories(blocksOn: (fd: number) => void): SourceFactories
         context,
         accountName,
         list: async () => (await import('ps-list')).default(),
-        readStat: linuxStat,
+        readProc: process.platform === 'linux' ? readProc : null,
         wallNow: Date.now,
       }),
   };
 }
 
-function linuxStat(pid: number): string | null {
+function readProc(pid: number, file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    return null;
+    return '';
   }
 }

@@ -13,6 +13,7 @@ import {
 } from '../../protocol/proc-stat.ts';
 import type { AccountName } from './accounts.ts';
 import type { Look } from './behavior.ts';
+import { isHost } from './image.ts';
 import type { Rules } from './matcher.ts';
 
 export interface ProcReader {
@@ -108,7 +109,9 @@ export function procReader({
     const startKey = linuxStartKey(bootId, seen.startTicks);
     const argv = tolerant(() => commandArguments(read(`${folder}/cmdline`))) ?? [];
     const match = rules().match({ exe, argv });
-    if (!match) return exe === null && watched ? { is: 'unreadable' } : { is: 'other', startKey };
+    // Without arguments a host is in the middle of an exec, or ending: nothing says what it runs.
+    const unsaid = exe === null || (argv.length === 0 && isHost(exe));
+    if (!match) return watched && unsaid ? { is: 'unreadable' } : { is: 'other', startKey };
     // Ticks count from the boot, sleep included, so on the awake clock this is the latest that it can have been.
     const startedAwakeMs = Math.min(Number(seen.startTicks) * TICK_MS + TICK_MS, now());
     const user = tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { compileGlob, fold } from '../../../src/actors/scanner/glob.ts';
 import { compileRules } from '../../../src/actors/scanner/matcher.ts';
 import { DEFAULT_CONFIG, type MatchEntry } from '../../../src/protocol/config.ts';
+import { commandArguments } from '../../../src/protocol/proc-stat.ts';
 
 const PLAYER = 'C:\\Users\\kid\\AppData\\Local\\Roblox\\Versions\\version-1\\RobloxPlayerBeta.exe';
 
@@ -49,18 +50,31 @@ describe('C8 the default rules', () => {
     ['macOS', '/Applications/Roblox.app/Contents/MacOS/RobloxPlayer', [], 'RobloxPlayer'],
     ['Sober', '/app/bin/sober', ['sober'], 'sober'],
     ['a bare name, where the platform tells no path', 'RobloxPlayerBeta.exe', [], 'RobloxPlayerBeta.exe'],
-    ['Wine, arguments moved up', '/usr/lib/wine/wine64-preloader', [PLAYER, '--app'], 'RobloxPlayerBeta.exe'],
+    ['Wine', '/usr/lib/wine/wine64-preloader', [PLAYER, '--app'], 'RobloxPlayerBeta.exe'],
     [
       'Wine, just executed',
       '/usr/lib/wine/wine64-preloader',
-      ['/usr/lib/wine/wine64-preloader', '/usr/lib/wine/wine64', PLAYER],
+      commandArguments(`/usr/lib/wine/wine64-preloader\0/usr/lib/wine/wine64\0${PLAYER}\0`),
       'RobloxPlayerBeta.exe',
     ],
-    ['Wine, started by hand', '/usr/bin/wine64', ['wine64', 'RobloxPlayerBeta.exe'], 'RobloxPlayerBeta.exe'],
+    ['Wine, started by hand', '/usr/bin/wine64', ['RobloxPlayerBeta.exe', '--app'], 'RobloxPlayerBeta.exe'],
+    ['Wine, without the ending', '/usr/bin/wine64', ['RobloxPlayerBeta'], 'RobloxPlayerBeta.exe'],
+    [
+      'Wine, its executable not readable',
+      null,
+      commandArguments(`wine64\0${PLAYER}\0`),
+      'RobloxPlayerBeta.exe',
+    ],
     [
       'a script of that name',
       '/usr/bin/dash',
       ['/bin/sh', '/home/kid/RobloxPlayerBeta.exe'],
+      'RobloxPlayerBeta.exe',
+    ],
+    [
+      'a script of that name whose first line has an option',
+      '/usr/bin/dash',
+      ['/bin/sh', '-e', '/home/kid/RobloxPlayerBeta.exe'],
       'RobloxPlayerBeta.exe',
     ],
     ['hidden by argv[0]', '/opt/RobloxPlayerBeta.exe', ['homework'], 'RobloxPlayerBeta.exe'],
@@ -81,7 +95,9 @@ describe('C8 the default rules', () => {
       '/usr/bin/python3.11',
       ['python3', 'unpack.py', 'RobloxPlayerBeta.exe'],
     ],
-    ['a command line of a shell', '/usr/bin/dash', ['sh', '-c', 'RobloxPlayerBeta.exe']],
+    ['a command line of a shell', '/usr/bin/dash', ['sh', '-ec', 'RobloxPlayerBeta.exe']],
+    ['a shell that calls itself the game', '/usr/bin/bash', [PLAYER]],
+    ['another program under Wine that is given the game', '/usr/bin/wine64', ['unpack.exe', PLAYER]],
     ['another program of the Store', 'C:\\WindowsApps\\Other_1\\Windows10Universal.exe', []],
     ['wine alone', '/usr/bin/wine64', ['wine64']],
     ['nothing at all', null, []],

@@ -43,7 +43,7 @@ class Mac {
             context,
             list: () => this.#list(),
             accountName: (uid) => (uid === 501 ? 'kid' : String(uid)),
-            readStat: () => null,
+            readProc: null,
             wallNow: () => this.clock.wall(),
           }),
       },

@@ -3,7 +3,13 @@
  * is late none is begun, and what has not come in time counts as failed, never as empty.
  */
 import type { ProcessDescriptor } from 'ps-list';
-import { linuxStartKey, parseProcStat } from '../../../protocol/proc-stat.ts';
+import {
+  commandArguments,
+  isGone,
+  linuxStartKey,
+  parseProcStat,
+  withoutWineLoaders,
+} from '../../../protocol/proc-stat.ts';
 import type { AccountName } from '../accounts.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
@@ -16,8 +22,8 @@ export interface PsListOptions {
   readonly context: SourceContext;
   readonly list: () => Promise<readonly ProcessDescriptor[]>;
   readonly accountName: AccountName;
-  /** The text of /proc/PID/stat where there is one: the identity then is that of the other sources on Linux. */
-  readonly readStat: (pid: number) => string | null;
+  /** Linux: a file of /proc/PID, '' when it is gone. Identity and arguments then are those of the other sources. */
+  readonly readProc: ((pid: number, file: 'stat' | 'cmdline') => string) | null;
   /** Epoch ms. */
   readonly wallNow: () => number;
 }
@@ -82,8 +88,9 @@ export class PsListSource implements ProcessSource {
     const list = await this.#inTime();
     const looks = new Map<number, Look>(this.#context.watched().map((pid) => [pid, { is: 'gone' }]));
     for (const seen of list) {
-      const look = this.#lookAt(seen);
-      if (look.is === 'game' || looks.has(seen.pid)) looks.set(seen.pid, look);
+      const watched = looks.has(seen.pid);
+      const look = this.#lookAt(seen, watched);
+      if (look.is === 'game' || watched) looks.set(seen.pid, look);
     }
     const now = this.#context.clock.monotonic();
     const lapsed = now - this.#seenAt > 2 * LIST_TIMEOUT_MS;
@@ -104,21 +111,27 @@ export class PsListSource implements ProcessSource {
     });
   }
 
-  #lookAt(seen: ProcessDescriptor): Look {
+  #lookAt(seen: ProcessDescriptor, watched: boolean): Look {
     const { pid } = seen;
+    const { readProc, accountName } = this.#options;
+    const rules = this.#context.rules();
     const path = seen.path || null;
-    const command = seen.cmd || null;
-    // ps joins the arguments; only what Wine and interpreters run is taken from them.
-    const argv = command === null ? [] : command.split(' ');
-    const match = this.#context.rules().match({ exe: path ?? seen.name, argv });
-    const stat = parseProcStat(this.#options.readStat(pid) ?? '');
-    if (stat?.state === 'Z' && stat.threads <= 1) return { is: 'gone' };
+    const exe = path ?? seen.name;
+    if (!watched && !rules.mayMatch(exe)) return { is: 'other', startKey: null };
+    const stat = readProc && parseProcStat(readProc(pid, 'stat'));
+    if (readProc && (!stat || isGone(stat))) return { is: 'gone' };
     const startKey = stat
       ? linuxStartKey(this.#context.bootId, stat.startTicks)
       : String(seen.startTime?.getTime() ?? 'unknown');
+    // ps joins the arguments; only what Wine and interpreters run is taken from them.
+    const argv = readProc
+      ? commandArguments(readProc(pid, 'cmdline'))
+      : withoutWineLoaders((seen.cmd ?? '').split(' '));
+    const match = rules.match({ exe, argv });
     if (!match) return { is: 'other', startKey };
     const startedAwakeMs = this.#latestStart(seen.startTime, stat?.startTicks);
-    const user = seen.uid === undefined ? null : this.#options.accountName(seen.uid);
+    const command = readProc ? argv.join(' ') : seen.cmd || null;
+    const user = seen.uid === undefined ? null : accountName(seen.uid);
     const process = { pid, startKey, ...match, path, command, user, startedAwakeMs };
     return { is: 'game', sighting: { process, parentPid: seen.ppid } };
   }
