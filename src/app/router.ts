@@ -55,7 +55,7 @@ export function createRouter(options: RouterOptions): Router {
   const told = new ToldProcesses(store.told);
   const gate = new StopGate(clock);
   let source: SourceName | null = null;
-  /** The source of the first snapshot: working with another one is a degradation. */
+  /** What the configuration asks for; with `auto` what worked first. Working with another one is a degradation. */
   let best: SourceName | null = null;
   /** What the configuration said when the source was last settled. */
   let configured = config().detection.source;
@@ -110,6 +110,12 @@ export function createRouter(options: RouterOptions): Router {
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
   function reconcile(running: readonly GameProcess[]): void {
     const fresh = running.filter((process) => !told.get(process)).map((process) => newlyTold(process, true));
+    // What runs under another command line than was told: a close must know it.
+    const renewed = running.flatMap((process) => {
+      const row = told.get(process);
+      const { startedAwakeMs } = row?.process ?? process;
+      return row ? [{ ...row, process: { ...process, startedAwakeMs } }] : [];
+    });
     const present = new Set(running.map(processKey));
     const gone = told.all().filter((row) => !present.has(processKey(row.process)));
     store.commit(() => {
@@ -119,6 +125,7 @@ export function createRouter(options: RouterOptions): Router {
         ...fresh.map((row) => startedEvent(row, games)),
       ]);
       for (const row of gone) told.remove(row.process);
+      for (const row of renewed) told.put(row);
       for (const row of fresh) {
         told.put(row);
         gate.expect(row.process);
@@ -146,14 +153,18 @@ export function createRouter(options: RouterOptions): Router {
     blind = null;
   }
 
-  function sourceChanged(next: SourceName, reason: string): void {
-    options.log.info({ source: next, before: source, reason }, 'detection changed its source');
-    best ??= source;
+  function sourceSettled(next: SourceName, reason?: string): void {
     const { source: wanted } = config().detection;
-    // What the configuration now asks for is no degradation, and the measure from here on.
-    if (wanted !== configured) best = next;
+    if (wanted !== 'auto') best = wanted;
+    else if (wanted !== configured) best = next;
+    best ??= next;
     configured = wanted;
-    fallback = best === null || next === best ? null : `Detection went from ${best} to ${next}: ${reason}`;
+    fallback =
+      next === best
+        ? null
+        : `Detection uses ${next} in the place of ${best}: ${reason ?? 'that did not start'}`;
+    if (fallback) options.log.warn({ source: next, reason }, fallback);
+    else options.log.info({ source: next, before: source, reason }, 'detection has its source');
     source = next;
   }
 
@@ -219,15 +230,14 @@ export function createRouter(options: RouterOptions): Router {
         case 'process.changed':
           return changed(message.process);
         case 'processes.snapshot':
-          source = message.source;
-          best ??= source;
+          sourceSettled(message.source, message.reason);
           return reconcile(message.processes);
         case 'scan.unknown':
           return scanFailed(message.reason, message.failures);
         case 'scan.known':
           return scanWorks();
         case 'source.changed':
-          return sourceChanged(message.source, message.reason);
+          return sourceSettled(message.source, message.reason);
         default:
           return assertNever(message);
       }

@@ -58,6 +58,8 @@ export type FromScanner =
       readonly type: 'processes.snapshot';
       readonly processes: readonly GameProcess[];
       readonly source: SourceName;
+      /** Why the sources that were tried before this one did not start. */
+      readonly reason?: string;
     }
   | {
       readonly type: 'process.started';

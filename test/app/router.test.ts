@@ -36,6 +36,7 @@ function setUp(
     commands: { get: () => null },
     commit: <T>(fn: () => T) => fn(),
   } as unknown as Store;
+  const warnings: object[] = [];
   const options: RouterOptions = {
     store,
     clock,
@@ -45,13 +46,13 @@ function setUp(
       tasks.push(task);
       return { pid: task.target.pid, name: task.target.name, outcome, waited_ms: 1 };
     },
-    log: { info: () => {}, warn: () => {} },
+    log: { info: () => {}, warn: (fields) => void warnings.push(fields) },
   };
   const router = createRouter(options);
   const events = () =>
     log.read({ epoch: log.ends().epoch, offset: 0 }, 500).entries.map((entry) => JSON.parse(entry.body));
   const kinds = () => events().map((e) => e.event_type ?? e.type);
-  return { router, clock, events, kinds, rows, toSession, tasks };
+  return { router, clock, events, kinds, rows, toSession, tasks, warnings };
 }
 
 function player(pid: number, over: Partial<GameProcess> = {}): GameProcess {
@@ -337,6 +338,30 @@ describe('E3: a scan that failed is never a stop', () => {
     });
     router.fromScanner({ type: 'source.changed', source: 'proc-events', reason: 'it works again' });
     expect(router.detection()).toEqual({ source: 'proc-events', trouble: null });
+  });
+
+  test('a source that the configuration names and this machine has not is trouble, from the start and after a reload', () => {
+    let source: Config['detection']['source'] = 'toolhelp';
+    const config = () => ({ ...DEFAULT_CONFIG, detection: { ...DEFAULT_CONFIG.detection, source } });
+    const { router, warnings } = setUp([], 'closed', config);
+    const reason = 'toolhelp: this is not Windows';
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'proc-events', reason });
+    const trouble = `Detection uses proc-events in the place of toolhelp: ${reason}`;
+    expect(router.detection()).toEqual({ source: 'proc-events', trouble });
+    expect(warnings.at(-1)).toMatchObject({ source: 'proc-events', reason });
+    source = 'auto';
+    router.fromScanner({ type: 'source.changed', source: 'proc-events', reason: 'the configuration asks' });
+    expect(router.detection().trouble).toBeNull();
+    source = 'procfs';
+    router.fromScanner({ type: 'source.changed', source: 'ps-list', reason: 'procfs: no /proc' });
+    expect(router.detection().trouble).toContain('no /proc');
+  });
+
+  test('a scanner that has to start with a worse source than its predecessor is trouble', () => {
+    const { router } = setUp();
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'proc-events' });
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'procfs' });
+    expect(router.detection().trouble).toContain('procfs in the place of proc-events');
   });
 
   test('C4: a source that a reload asks for is no trouble, and going back is none either', () => {

@@ -65,6 +65,7 @@ class Scanner {
   #rules: Rules;
   #state: ScannerState = INITIAL_STATE;
   #source: ProcessSource | null = null;
+  /** Until then what is told stands in the snapshot. */
   #snapshotPosted = false;
   #failures = 0;
   #rescans = 0;
@@ -85,11 +86,12 @@ class Scanner {
   async start(): Promise<void> {
     const wanted = this.#config.detection.source;
     const failures = await this.#startFirstOf(this.#order());
-    const { name } = this.#running();
-    if (wanted !== 'auto' && name !== wanted) {
-      this.#post({ type: 'source.changed', source: name, reason: failures.join('; ') });
-      this.#returnLater(wanted);
-    }
+    const { name: source } = this.#running();
+    const processes = [...this.#state.tracked.values()];
+    const reason = failures.length > 0 ? { reason: failures.join('; ') } : {};
+    this.#post({ type: 'processes.snapshot', processes, source, ...reason });
+    this.#snapshotPosted = true;
+    if (wanted !== 'auto' && wanted !== source) this.#returnLater(wanted);
   }
 
   async configure(config: ScannerConfig): Promise<void> {
@@ -98,9 +100,10 @@ class Scanner {
     this.#rules = compileRules(config.games);
     await this.#source?.rescan('configure');
     const wanted = config.detection.source;
-    if (wanted === before || this.#order()[0] === this.#running().name) return;
+    if (wanted === before) return;
     this.#stopReturn();
-    await this.#change(() => this.#replace(this.#order(), 'the configuration asks for it'));
+    this.#returnTries = 0;
+    await this.#change(() => this.#replace(this.#order(), 'the configuration asks for it', this.#running()));
     if (wanted !== 'auto' && wanted !== this.#running().name) this.#returnLater(wanted);
   }
 
@@ -139,10 +142,11 @@ class Scanner {
     return this.#source;
   }
 
-  /** Starts one; returns why the ones before it did not. Throws when none does. */
-  async #startFirstOf(names: readonly SourceName[]): Promise<readonly string[]> {
+  /** Starts one, unless it comes to the one to keep; returns why those before did not start. Throws when none does. */
+  async #startFirstOf(names: readonly SourceName[], keep?: ProcessSource): Promise<readonly string[]> {
     const failures: string[] = [];
     for (const name of names) {
+      if (name === keep?.name) return failures;
       try {
         this.#source = await this.#started(name);
         return failures;
@@ -192,15 +196,10 @@ class Scanner {
     const [state, effects] = step(this.#state, seen);
     this.#state = state;
     if (seen.type === 'looks') this.#scanned(source);
-    if (!this.#snapshotPosted) {
-      this.#snapshotPosted = true;
-      this.#post({ type: 'processes.snapshot', processes: [...state.tracked.values()], source: source.name });
-      return;
-    }
-    if (seen.type === 'looks' && seen.cause === 'rescan') this.#rescans += 1;
+    if (this.#snapshotPosted && seen.type === 'looks' && seen.cause === 'rescan') this.#rescans += 1;
     for (const effect of effects) {
-      if (effect.type === 'post') this.#post(effect.message);
-      else this.#lookLater(effect.pids);
+      if (effect.type === 'look_later') this.#lookLater(effect.pids);
+      else if (this.#snapshotPosted) this.#post(effect.message);
     }
   }
 
@@ -250,11 +249,11 @@ class Scanner {
     });
   }
 
-  /** Starts the first of these that works in the place of the one that runs. Throws when none does. */
-  async #replace(names: readonly SourceName[], reason: string): Promise<void> {
+  /** Goes on with the first of these that works; `keep`: the one that runs is one of them. */
+  async #replace(names: readonly SourceName[], reason: string, keep?: ProcessSource): Promise<void> {
     const before = this.#source;
-    const failures = await this.#startFirstOf(names);
-    await before?.stop();
+    const failures = await this.#startFirstOf(names, keep);
+    if (this.#source !== before) await before?.stop();
     const because = [reason, ...failures].join('; ');
     this.#post({ type: 'source.changed', source: this.#running().name, reason: because });
   }

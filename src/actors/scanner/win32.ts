@@ -63,7 +63,9 @@ const ENTRY_PARENT = 88;
 const PATH_MAX_CHARS = 32_768;
 const COMMAND_MAX_BYTES = 65_536 + 16;
 
+/** Throws where there is no Windows. */
 export function loadWin32(): Win32 {
+  if (process.platform !== 'win32') throw new Error('this is not Windows');
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const kernel32 = koffi.load('kernel32.dll');
   const advapi32 = koffi.load('advapi32.dll');

@@ -106,11 +106,12 @@ describe('which source', () => {
     expect(sourceOrder(wanted, platform)).toEqual(order);
   });
 
-  test('auto takes the best that works, without a word about the others', async () => {
+  test('auto takes the best that works, and says why nothing better', async () => {
     const machine = new Machine();
     machine.broken.set('proc-events', 'in a container');
     const watch = await machine.watch();
-    expect(watch.messages).toEqual([{ type: 'processes.snapshot', processes: [], source: 'procfs' }]);
+    const reason = 'proc-events: in a container';
+    expect(watch.messages).toEqual([{ type: 'processes.snapshot', processes: [], source: 'procfs', reason }]);
     expect(watch.calls.stats().source).toBe('procfs');
   });
 
@@ -118,7 +119,7 @@ describe('which source', () => {
     const machine = new Machine();
     machine.broken.set('procfs', 'no /proc');
     const watch = await machine.watch({ source: 'procfs' });
-    expect(watch.of('source.changed')).toMatchObject([{ source: 'proc-events', reason: 'procfs: no /proc' }]);
+    expect(watch.messages).toMatchObject([{ source: 'proc-events', reason: 'procfs: no /proc' }]);
     machine.broken.clear();
     machine.clock.advance(returnDelayMs(0));
     await settled();
@@ -236,6 +237,39 @@ describe('configure', () => {
     expect(watch.calls.stats().source).toBe('ps-list');
     expect(machine.source('proc-events').sink).toBeNull();
     expect(watch.history()).toEqual([]);
+  });
+
+  test('a source that this machine has not: the one that runs goes on, and why is told', async () => {
+    const machine = new Machine();
+    machine.broken.set('toolhelp', 'no kernel32.dll');
+    const watch = await machine.watch();
+    const running = machine.source('proc-events');
+    await watch.calls.configure(watch.config({ games: [GAME], source: 'toolhelp' }));
+    expect(watch.of('source.changed')).toEqual([
+      {
+        type: 'source.changed',
+        source: 'proc-events',
+        reason: 'the configuration asks for it; toolhelp: no kernel32.dll',
+      },
+    ]);
+    expect(machine.source('proc-events')).toBe(running);
+    expect(running.sink).not.toBeNull();
+    await watch.stop();
+    expect(machine.clock.pendingTimers).toBe(0);
+  });
+
+  test('back to auto: what was asked for before is tried no more', async () => {
+    const machine = new Machine();
+    machine.broken.set('toolhelp', 'no kernel32.dll');
+    const watch = await machine.watch({ source: 'toolhelp' });
+    await watch.calls.configure(watch.config({ games: [GAME], source: 'auto' }));
+    expect(watch.of('source.changed').at(-1)).toMatchObject({ source: 'proc-events' });
+    machine.tried.length = 0;
+    machine.broken.clear();
+    machine.clock.advance(returnDelayMs(20));
+    await settled();
+    expect(machine.tried).toEqual([]);
+    expect(watch.calls.stats().source).toBe('proc-events');
   });
 });
 
