@@ -58,14 +58,26 @@ export function startMainBeat(): { readonly buffer: SharedArrayBuffer; stop(): v
 
 /** One look at main per call, from the watching thread, about every `BEAT_MS`; true: main is stuck. */
 export function mainWatcher(buffer: SharedArrayBuffer, startMs: number): (nowMs: number) => boolean {
-  const main = new Vitals(buffer);
-  let watch = startWatch(startMs + BEAT_MS);
+  return beatWatcher(buffer, startMs, { everyMs: BEAT_MS, limitMs: MAIN_STUCK_AFTER_MS });
+}
+
+/**
+ * One look at a thread per call, about every `everyMs`; true: it has not beaten for `limitMs`. A thread that has not begun
+ * to beat, or has said that it beats no more, is not judged.
+ */
+export function beatWatcher(
+  buffer: SharedArrayBuffer,
+  startMs: number,
+  { everyMs, limitMs }: { readonly everyMs: number; readonly limitMs: number },
+): (nowMs: number) => boolean {
+  const watched = new Vitals(buffer);
+  let watch = startWatch(startMs + everyMs);
   return (nowMs) => {
-    watch = look(watch, nowMs, MAIN_STUCK_AFTER_MS);
-    const beat = main.lastBeatMs;
-    const stuck = beat !== 0 && judge(watch, nowMs, nowMs - beat, MAIN_STUCK_AFTER_MS) === 'hung';
-    watch = { ...watch, dueMs: nowMs + BEAT_MS };
-    return stuck;
+    watch = look(watch, nowMs, limitMs);
+    const beat = watched.lastBeatMs;
+    const hung = beat !== 0 && judge(watch, nowMs, nowMs - beat, limitMs) === 'hung';
+    watch = { ...watch, dueMs: nowMs + everyMs };
+    return hung;
   };
 }
 

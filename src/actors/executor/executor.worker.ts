@@ -1,11 +1,24 @@
 /** The entry of the pool's threads; piscina calls `close` by its name. Nobody imports this file. */
 import type { CloseReport } from '../../protocol/commands.ts';
-import type { CloseTask } from '../../protocol/messages.ts';
-import { systemClock } from '../../runtime/clock.ts';
+import { monotonicMs, systemClock } from '../../runtime/clock.ts';
+import { Vitals } from '../../runtime/vitals.ts';
 import { closeProcess } from './close.ts';
 import { platformControl } from './platform/control.ts';
+import type { WatchedClose } from './pool.ts';
 
-export async function close(task: CloseTask): Promise<CloseReport> {
-  const control = await platformControl(process.platform);
-  return closeProcess({ ...task, ownPids: [...task.ownPids, process.pid] }, control, systemClock);
+/** ms; a stop of the whole process that main does not notice as such leaves room for it within the limit. */
+const BEAT_EVERY_MS = 500;
+
+/** It beats as long as the close is under way, so that main can tell a wait from a hang. */
+export async function close({ task, beat }: WatchedClose): Promise<CloseReport> {
+  const vitals = new Vitals(beat);
+  const beatNow = () => vitals.beat(monotonicMs());
+  beatNow();
+  const beats = setInterval(beatNow, BEAT_EVERY_MS);
+  try {
+    const control = await platformControl(process.platform);
+    return await closeProcess({ ...task, ownPids: [...task.ownPids, process.pid] }, control, systemClock);
+  } finally {
+    clearInterval(beats);
+  }
 }

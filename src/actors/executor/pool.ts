@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { CloseReport } from '../../protocol/commands.ts';
 import type { CloseTask } from '../../protocol/messages.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { beatWatcher, HANG_AFTER_MS } from '../../runtime/heartbeat.ts';
+import { Vitals } from '../../runtime/vitals.ts';
 import { FORCE_WAIT_MS } from './close.ts';
 
 const MAX_THREADS = 2;
@@ -17,6 +20,16 @@ const MAX_UNSETTLED = 256;
 const IDLE_MS = 10_000;
 /** What a close may take beyond its own waits, ms: the start of a thread on a busy machine. */
 const DEADLINE_SLACK_MS = 5_000;
+/** How often the beat of a close that is under way is looked at, ms. */
+const LOOK_EVERY_MS = 250;
+/** What a thread's heap may grow to, MB: it needs some 5. */
+const HEAP_MB = 64;
+
+/** A close as its thread gets it: the task, and the memory to beat into once it has begun. */
+export interface WatchedClose {
+  readonly task: CloseTask;
+  readonly beat: SharedArrayBuffer;
+}
 
 export interface Executor {
   /** Closes one process and what is part of it. Settles always: a missed deadline is a report that says `failed`. */
@@ -52,6 +65,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       maxQueue: MAX_UNSETTLED,
       atomics: 'disabled',
       trackUnmanagedFds: false,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     });
     // A thread that dies fails its own tasks; the event itself has nothing to add.
     loaded.on('error', () => {});
@@ -63,7 +77,19 @@ export function createExecutor(options: ExecutorOptions): Executor {
     pool ??= load();
     const threads = await pool;
     if (stopped) throw new Error('the agent is stopping');
-    return threads.run(task, { name: 'close', signal: AbortSignal.timeout(deadlineMs) });
+    const { buffer: beat } = new Vitals();
+    const watch = watchClose(beat, deadlineMs);
+    try {
+      return await threads.run({ task, beat } satisfies WatchedClose, {
+        name: 'close',
+        signal: watch.signal,
+      });
+    } catch (error) {
+      // Piscina says no more than that it was aborted.
+      throw watch.signal.aborted ? watch.signal.reason : error;
+    } finally {
+      watch.stop();
+    }
   }
 
   return {
@@ -79,7 +105,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
           name: task.target.name,
           outcome: 'failed',
           waited_ms: Math.round(performance.now() - startedAt),
-          error: reason(error, deadlineMs),
+          error: error instanceof Error ? error.message : String(error),
         };
       } finally {
         unsettled -= 1;
@@ -96,8 +122,23 @@ export function createExecutor(options: ExecutorOptions): Executor {
   };
 }
 
-function reason(error: unknown, deadlineMs: number): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'AbortError') return `no answer from the executor within ${deadlineMs} ms`;
-  return error.message;
+/** Aborts, with the reason as an Error, at the deadline or when the beat has stayed out; an abort ends the thread. */
+function watchClose(
+  beat: SharedArrayBuffer,
+  deadlineMs: number,
+): { readonly signal: AbortSignal; stop(): void } {
+  const ending = new AbortController();
+  const isHung = beatWatcher(beat, monotonicMs(), { everyMs: LOOK_EVERY_MS, limitMs: HANG_AFTER_MS });
+  const looks = setInterval(() => {
+    if (isHung(monotonicMs())) ending.abort(new Error('the executor hung'));
+  }, LOOK_EVERY_MS);
+  const late = () => ending.abort(new Error(`no answer from the executor within ${deadlineMs} ms`));
+  const deadline = setTimeout(late, deadlineMs);
+  return {
+    signal: ending.signal,
+    stop() {
+      clearInterval(looks);
+      clearTimeout(deadline);
+    },
+  };
 }

@@ -61,6 +61,16 @@ describe('the executor', () => {
     expect(report.error).toMatch(why);
   });
 
+  it('a thread that stops beating in the midst of a close is ended long before the deadline', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/hangs.ts'), 60_000);
+    expect(await pool.close(task())).toMatchObject({ outcome: 'failed', error: 'the executor hung' });
+  });
+
+  it('a thread that takes too much memory ends alone: a failed close', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/starves.ts'), 60_000);
+    expect(await pool.close(task())).toMatchObject({ outcome: 'failed' });
+  });
+
   it('closes again after a thread was lost', async () => {
     const pool = executor(await bundleWorker('fixtures/executor/dies.ts'), SHORT);
     expect((await pool.close(task())).outcome).toBe('failed');
