@@ -1,13 +1,13 @@
 /**
- * `playwarden run` as it is, in a process that takes orders from its parent: a fault for one of its threads, or a measure
- * of what it holds. Started by chaos-agent.ts with `--expose-gc`; its arguments are the data directory and the configuration.
+ * `playwarden run` as it is, in a process that takes orders from its parent: a fault for one of its threads, main's own
+ * among them, or a measure of what it holds. Started by chaos-agent.ts with `--expose-gc`; its arguments are the data directory and the configuration.
  */
 import { readdirSync } from 'node:fs';
 import { BroadcastChannel } from 'node:worker_threads';
 import { run } from '../../src/cli/run.ts';
 import { heedSignals } from '../../src/cli/signals.ts';
 import { RESTART_LIMITS } from '../../src/runtime/restart-rule.ts';
-import { CHANNEL, type FaultOrder } from './faults.ts';
+import { CHANNEL, type Committed, commit, type FaultOrder } from './faults.ts';
 
 /** What a process holds, after its garbage was collected. */
 export interface Holdings {
@@ -18,8 +18,15 @@ export interface Holdings {
 }
 
 export type Order = FaultOrder | 'measure';
+export type Answer = Committed | Holdings;
+
+const answer = (what: Answer, then?: () => void) => process.send?.(what, () => then?.());
 
 const faults = new BroadcastChannel(CHANNEL);
+faults.onmessage = (event) => {
+  const { data } = event as { readonly data: FaultOrder | Committed };
+  if ('committed' in data) answer(data);
+};
 faults.unref();
 
 function measure(): Holdings {
@@ -34,7 +41,8 @@ function measure(): Holdings {
 }
 
 process.on('message', (order: Order) => {
-  if (order === 'measure') process.send?.(measure());
+  if (order === 'measure') answer(measure());
+  else if (order.actor === 'main') answer({ committed: order }, () => commit(order.fault));
   else faults.postMessage(order);
 });
 process.channel?.unref();

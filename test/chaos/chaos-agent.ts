@@ -7,13 +7,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Holdings, Order } from './agent-under-chaos.ts';
+import type { Answer, Holdings, Order } from './agent-under-chaos.ts';
+import type { FaultOrder } from './faults.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const here = (file: string) => fileURLToPath(new URL(`./${file}`, import.meta.url));
 /** Packages that the product's bundle holds itself; all others stay outside of it. */
 const BUNDLED = new Set(['zod', 'comlink', 'temporal-polyfill']);
-const READY_TIMEOUT_MS = 15_000;
+const READY_TIMEOUT_MS = 60_000;
+
+const ANSWER_TIMEOUT_MS = 60_000;
 
 /** A line of the agent's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -72,22 +75,43 @@ export class ChaosAgent {
 
   /** Ends it by a signal; its exit code, null when the signal ended it. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const exit = once(child, 'exit');
-    child.kill(signal);
-    return (await exit)[0];
+    const ended = this.ended();
+    this.signal(signal);
+    return (await ended).code;
   }
 
-  order(order: Order): void {
-    this.#child?.send(order);
+  /** Settles when this life of it has ended, by itself or not. */
+  async ended(): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
+    const child = this.#child;
+    if (!child) return { code: null, signal: null };
+    if (child.exitCode !== null || child.signalCode !== null)
+      return { code: child.exitCode, signal: child.signalCode };
+    const [code, signal] = await once(child, 'exit');
+    return { code, signal };
+  }
+
+  /** Settles when the thread says that it does so now; rejects when none has by then. */
+  async fault(order: FaultOrder, cancelled?: AbortSignal): Promise<void> {
+    const isIt = (answer: Answer) => 'committed' in answer && answer.committed.actor === order.actor;
+    await this.#ask(order, isIt, cancelled);
   }
 
   async measure(): Promise<Holdings> {
-    if (!this.#child) throw new Error('it does not run');
-    const answer = once(this.#child, 'message');
-    this.order('measure');
-    return (await answer)[0];
+    return (await this.#ask('measure', (answer) => 'heapBytes' in answer)) as Holdings;
+  }
+
+  async #ask(
+    order: Order,
+    fits: (answer: Answer) => boolean,
+    signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  ): Promise<Answer> {
+    const child = this.#child;
+    if (!child) throw new Error('it does not run');
+    child.send(order);
+    for (;;) {
+      const [answer] = (await once(child, 'message', { signal })) as [Answer];
+      if (fits(answer)) return answer;
+    }
   }
 
   /** The next line of its log that fits. */

@@ -1,24 +1,28 @@
 /** What goes on around the agent while faults happen: games come and go, clients too, commands arrive. */
 import { randomUUID } from 'node:crypto';
-import { startGame } from '../helpers/game.ts';
+import { type GameOptions, startGame } from '../helpers/game.ts';
 import { type HttpResponse, http } from '../helpers/http.ts';
-import { openReliable } from '../helpers/ws-client.ts';
+import { openRaw, openReliable, type RawClient } from '../helpers/ws-client.ts';
 import type { ChaosAgent } from './chaos-agent.ts';
 import type { AnsweredCommand, Play } from './oracle.ts';
 
 /** A child whose games nobody here plays: its extensions are counted. */
 export const SIBLING = 'sibling';
 const RETRY_MS = 150;
-const COMMAND_PATIENCE_MS = 30_000;
+const POLL_MS = 20;
+const COMMAND_PATIENCE_MS = 120_000;
+/** The ways in which a client comes (contract section 5 and D8). */
+const VISITS = ['reliable', 'simple', 'poll'] as const;
 
 export class Crowd {
   readonly plays: Play[] = [];
   readonly commands: AnsweredCommand[] = [];
-  visits = 0;
+  readonly visits = { reliable: 0, simple: 0, poll: 0 };
   readonly #agent: ChaosAgent;
   readonly #game: string;
   readonly #random: () => number;
   #going = true;
+  #visitors = 0;
   readonly #loops: Promise<void>[];
 
   constructor(agent: ChaosAgent, game: string, random: () => number) {
@@ -38,19 +42,35 @@ export class Crowd {
     await Promise.all(this.#loops);
   }
 
-  /** A game that is closed by command as soon as it is seen; how long that took from its start, ms. */
-  async closeOne(): Promise<number> {
-    const startMs = Date.now();
-    const game = await startGame(this.#game);
-    let over = false;
-    const ended = game.exited.then(() => {
-      over = true;
-      return Date.now();
-    });
-    while (!over) await this.#post({ command: 'force_close', child_profile: 'default_child' });
-    const endMs = await ended;
-    this.plays.push({ pid: game.pid, startMs, endMs });
-    return endMs - startMs;
+  /**
+   * A game that must be forced is closed by command, again and again until it is gone; `midway` is to happen once, while
+   * the executor is at it. How long it took from there, ms.
+   */
+  async closeOne(midway: (tooLate: AbortSignal) => Promise<void>): Promise<number> {
+    for (;;) {
+      const play = await this.#started({ stubborn: true });
+      let over = false;
+      const tooLate = new AbortController();
+      const ended = play.ended.then(() => {
+        over = true;
+        tooLate.abort();
+      });
+      const closing = (async () => {
+        while (!over) await this.#post({ command: 'force_close', child_profile: 'default_child' });
+      })();
+      while (!over && !(await this.#executorIsBusy())) await pause(POLL_MS);
+      const hasHappened = await midway(tooLate.signal).then(
+        () => true,
+        () => false,
+      );
+      const from = performance.now();
+      await ended;
+      const tookMs = performance.now() - from;
+      await closing;
+      this.plays.push(await play.over());
+      // Else it came too late to meet the executor at work.
+      if (hasHappened) return tookMs;
+    }
   }
 
   async #loop(once: () => Promise<void>): Promise<void> {
@@ -69,13 +89,32 @@ export class Crowd {
   }
 
   async #process(ms: number): Promise<void> {
-    const startMs = Date.now();
-    const game = await startGame(this.#game);
-    const ended = game.exited.then(() => Date.now());
+    const play = await this.#started();
     await pause(ms);
+    const askedMs = Date.now();
     if (this.#random() < 0.2) await this.#post({ command: 'force_close', child_profile: 'default_child' });
-    await game.stop();
-    this.plays.push({ pid: game.pid, startMs, endMs: await ended });
+    await play.stop();
+    this.plays.push(await play.over(askedMs));
+  }
+
+  /** A game with the moments between which it has started and, by whoever's command, ended. */
+  async #started(options: GameOptions = {}) {
+    const beforeMs = Date.now();
+    const game = await startGame(this.#game, options);
+    const startMs = [beforeMs, Date.now()] as const;
+    const ended = game.exited.then(() => Date.now());
+    /** `askedMs`: when we asked it to end, and it can have been from there on. */
+    const over = async (askedMs = Number.POSITIVE_INFINITY): Promise<Play> => {
+      const endMs = await ended;
+      return { pid: game.pid, startMs, endMs: [Math.min(askedMs, endMs), endMs] };
+    };
+    return { ended, over, stop: () => game.stop() };
+  }
+
+  async #executorIsBusy(): Promise<boolean> {
+    const { url } = this.#agent;
+    const { json } = await http({ url, token: this.#agent.token('view'), path: '/desktop/status' });
+    return json.agent.actors.executor.running > 0;
   }
 
   /** A command with an id, sent until it is answered. */
@@ -89,33 +128,41 @@ export class Crowd {
     await pause(this.#between(200, 800));
   }
 
-  /** A client comes, reads a little or nothing, and goes politely or not. */
+  /** A client comes by the next of the ways, reads a little or nothing, and goes politely or not. */
   async #visit(): Promise<void> {
-    const { url } = this.#agent;
-    const clientId = `visitor-${Math.floor(this.#random() * 3)}`;
+    const kind = VISITS[this.#visitors % VISITS.length] ?? 'poll';
+    this.#visitors += 1;
     try {
-      const token = this.#agent.token('view');
-      if (this.#random() < 0.3) {
-        await http({
-          url,
-          token,
-          path: `/desktop/events/poll?client_id=${clientId}&wait=1`,
-          timeoutMs: 3_000,
-        });
-      } else {
-        const client = await openReliable({ url, token, clientId });
-        await pause(this.#between(20, 1_500));
-        const last = client.events.at(-1)?.meta;
-        if (last && client.isOpen) client.send({ type: 'ack', epoch: last.epoch, offset: last.offset });
-        if (this.#random() < 0.5) client.terminate();
-        else await Promise.race([client.close(), pause(1_000)]);
-      }
-      this.visits += 1;
+      await this.#visitBy(kind);
+      this.visits[kind] += 1;
     } catch {
       // The agent is down at the moment: a client comes again.
       await pause(RETRY_MS);
     }
     await pause(this.#between(20, 200));
+  }
+
+  async #visitBy(kind: (typeof VISITS)[number]): Promise<void> {
+    const { url } = this.#agent;
+    const token = this.#agent.token('view');
+    const path = `?client_id=${kind}-${Math.floor(this.#random() * 2)}`;
+    if (kind === 'poll') {
+      await http({ url, token, path: `/desktop/events/poll${path}&wait=1`, timeoutMs: 3_000 });
+    } else if (kind === 'simple') {
+      await this.#leave(await openRaw({ url, token, path: `/${path}` }));
+    } else {
+      const client = await openReliable({ url, token, clientId: path.slice(path.indexOf('=') + 1) });
+      await pause(this.#between(20, 1_500));
+      const last = client.events.at(-1)?.meta;
+      if (last && client.isOpen) client.send({ type: 'ack', epoch: last.epoch, offset: last.offset });
+      await this.#leave(client);
+    }
+  }
+
+  async #leave(client: RawClient): Promise<void> {
+    await pause(this.#between(20, 500));
+    if (this.#random() < 0.5) client.terminate();
+    else await Promise.race([client.close(), pause(1_000)]);
   }
 
   async #post(body: object): Promise<HttpResponse> {

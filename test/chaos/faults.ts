@@ -6,25 +6,33 @@ import { BroadcastChannel } from 'node:worker_threads';
 
 export const CHANNEL = 'chaos';
 
-/** `stall`: the session's ticks, which go through setImmediate, come no more; its heartbeat and its messages go on. */
+/** `hang`: it runs for ever. `stall`: the session's ticks, which go through setImmediate, come no more; its heartbeat and its messages go on. */
 export type ThreadFault = 'crash' | 'hang' | 'starve' | 'stall';
 
 export interface FaultOrder {
-  readonly actor: string;
+  readonly actor: 'scanner' | 'session' | 'executor' | 'main';
   readonly fault: ThreadFault;
 }
 
-/** This thread obeys orders for `actor` from now on. */
-export function obeyFaults(actor: string): void {
-  const channel = new BroadcastChannel(CHANNEL);
-  channel.unref();
-  channel.onmessage = (event) => {
-    const order = (event as { readonly data: FaultOrder }).data;
-    if (order.actor === actor) commit(order.fault);
-  };
+/** What a thread says right before it does as it was told: an order that nobody heard is no fault. */
+export interface Committed {
+  readonly committed: FaultOrder;
 }
 
-function commit(fault: ThreadFault): void {
+/** This thread obeys orders for `actor` from now on, whenever it `may`. */
+export function obeyFaults(actor: FaultOrder['actor'], may = () => true): void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.onmessage = (event) => {
+    const order = (event as { readonly data: FaultOrder | Committed }).data;
+    if ('committed' in order || order.actor !== actor || !may()) return;
+    channel.postMessage({ committed: order } satisfies Committed);
+    commit(order.fault);
+  };
+  channel.unref();
+}
+
+/** Does it in this thread, now. */
+export function commit(fault: ThreadFault): void {
   switch (fault) {
     case 'crash':
       // Not from within: what a listener of this channel throws is swallowed.

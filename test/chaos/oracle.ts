@@ -4,10 +4,13 @@
  */
 import type { Frame } from '../helpers/ws-client.ts';
 
+/** From the earliest to the latest that it can have been. */
+export type Span = readonly [fromMs: number, toMs: number];
+
 export interface Play {
   readonly pid: number;
-  readonly startMs: number;
-  readonly endMs: number;
+  readonly startMs: Span;
+  readonly endMs: Span;
 }
 
 /** A fault, from when it was made until the agent was seen to work again. */
@@ -23,6 +26,14 @@ export interface AnsweredCommand {
   readonly succeeded: boolean;
 }
 
+/** What the machine allows to be asked. */
+export interface Allowance {
+  /** How far a told time may be off when somebody looked, ms. */
+  readonly toleranceMs: number;
+  /** The agent is given so long to see a process that starts or ends right before an outage, ms. */
+  readonly looksWithinMs: number;
+}
+
 export interface Witness {
   readonly plays: readonly Play[];
   readonly outages: readonly Outage[];
@@ -33,17 +44,12 @@ export interface Witness {
   readonly extraMinutes: number;
 }
 
-/** How far a told time may be off when somebody looked, ms. */
-const TOLERANCE_MS = 2_000;
-/** The agent is given so long to see a process that starts or ends right before an outage, ms. */
-const LOOKS_WITHIN_MS = 300;
-
 /** Everything that does not agree, one sentence each. */
-export function disagreements(witness: Witness): string[] {
+export function disagreements(witness: Witness, allowance: Allowance): string[] {
   return [
     ...holesInTheLog(witness.events),
-    ...toldProcesses(witness),
-    ...sessions(witness),
+    ...toldProcesses(witness, allowance),
+    ...sessions(witness, allowance),
     ...commandEffects(witness),
   ];
 }
@@ -59,7 +65,7 @@ function holesInTheLog(events: readonly Frame[]): string[] {
   ];
 }
 
-function toldProcesses({ plays, outages, events }: Witness): string[] {
+function toldProcesses({ plays, outages, events }: Witness, { looksWithinMs }: Allowance): string[] {
   const told = (kind: RegExp, pid: number) =>
     events.filter((e) => kind.test(e.event_type ?? '') && e.data.process_info.pid === pid).length;
   const strangers = events
@@ -70,19 +76,20 @@ function toldProcesses({ plays, outages, events }: Witness): string[] {
     const starts = told(/^roblox_started$/, play.pid);
     const stops = told(/^roblox_(stopped|auto_closed)$/, play.pid);
     if (starts === 1 && stops === 1) return [];
-    if (starts === 0 && stops === 0 && outages.some((outage) => covers(outage, play))) return [];
-    const life = `${play.endMs - play.startMs} ms from ${new Date(play.startMs).toISOString()}`;
+    const unseen = outages.some((outage) => covers(outage, play, looksWithinMs));
+    if (starts === 0 && stops === 0 && unseen) return [];
+    const life = `${play.endMs[1] - play.startMs[0]} ms from ${new Date(play.startMs[0]).toISOString()}`;
     return [`process ${play.pid} (${life}) was told ${starts} starts and ${stops} stops`];
   });
   return [...strangers.map((pid) => `process ${pid} was told and is no game of ours`), ...wrong];
 }
 
 /** Nobody could have seen it: it came and went inside of one outage. */
-function covers({ fromMs, toMs }: Outage, { startMs, endMs }: Play): boolean {
-  return startMs >= fromMs - LOOKS_WITHIN_MS && endMs <= toMs;
+function covers({ fromMs, toMs }: Outage, { startMs, endMs }: Play, looksWithinMs: number): boolean {
+  return startMs[1] >= fromMs - looksWithinMs && endMs[0] <= toMs;
 }
 
-function sessions({ plays, outages, events }: Witness): string[] {
+function sessions({ plays, outages, events }: Witness, { toleranceMs, looksWithinMs }: Allowance): string[] {
   const ended = events.filter((e) => e.event_type === 'session_ended').map((e) => e.data.session_data);
   const started = events
     .filter((e) => e.event_type === 'session_started')
@@ -98,30 +105,58 @@ function sessions({ plays, outages, events }: Witness): string[] {
     ...ended.flatMap((session) => {
       const from = Date.parse(session.time_start);
       const to = Date.parse(session.time_end);
-      const inside = plays.filter((p) => p.startMs < to + TOLERANCE_MS && p.endMs > from - TOLERANCE_MS);
-      const overlapping = inside.filter((p) => p.startMs < to && p.endMs > from);
-      const own = overlapping.length > 0 ? overlapping : inside;
+      const own = playsOf(plays, from, to);
       if (own.length === 0) return [`session ${session.session_id} has no game`];
-      const startMs = Math.min(...own.map((p) => p.startMs));
-      const endMs = Math.max(...own.map((p) => p.endMs));
-      const offStart = Math.abs(from - startMs);
-      const offEnd = Math.abs(to - endMs);
-      const offLength = Math.abs(session.duration_seconds * 1_000 - (endMs - startMs));
-      const allowed = TOLERANCE_MS + blindMs(outages, endMs);
-      if (offStart <= TOLERANCE_MS && offEnd <= allowed && offLength <= allowed + TOLERANCE_MS) return [];
+      const start = hull(
+        own.map((p) => p.startMs),
+        Math.min,
+      );
+      const end = hull(
+        own.map((p) => p.endMs),
+        Math.max,
+      );
+      const length = [end[0] - start[1], end[1] - start[0]] as const;
+      const offStart = outside(from, start);
+      const offEnd = outside(to, end);
+      const offLength = outside(session.duration_seconds * 1_000, length);
+      const allowed = toleranceMs + blindMs(outages, end, looksWithinMs);
+      if (offStart <= toleranceMs && offEnd <= allowed && offLength <= allowed + toleranceMs) return [];
+      const seen = {
+        told: [session.time_start, session.time_end, session.duration_seconds],
+        really: [start, end].map((span) => span.map((ms) => new Date(ms).toISOString())),
+        outages: outages.filter((o) => o.toMs > start[0] && o.fromMs < end[1] + 3_000),
+      };
       return [
-        `session ${session.session_id} is off: start ${offStart} ms, end ${offEnd} ms, length ${offLength} ms, allowed ${allowed}; ${JSON.stringify({ from: session.time_start, to: session.time_end, seconds: session.duration_seconds, really: [new Date(startMs).toISOString(), new Date(endMs).toISOString()], outages: outages.filter((o) => o.toMs > startMs && o.fromMs < endMs + 3_000) })}`,
+        `session ${session.session_id} is off: start ${offStart} ms, end ${offEnd} ms, length ${offLength} ms, allowed ${allowed}; ${JSON.stringify(seen)}`,
       ];
     }),
   ];
 }
 
+/** The games of a session: those that ran in its time, or else the one that ran nearest to it. */
+function playsOf(plays: readonly Play[], fromMs: number, toMs: number): readonly Play[] {
+  const within = plays.filter((p) => p.startMs[0] < toMs && p.endMs[1] > fromMs);
+  if (within.length > 0) return within;
+  const distance = (p: Play) => Math.max(p.startMs[0] - toMs, fromMs - p.endMs[1]);
+  return plays.toSorted((a, b) => distance(a) - distance(b)).slice(0, 1);
+}
+
+/** Between which moments the first (Math.min) or the last (Math.max) of these was. */
+function hull(spans: readonly Span[], pick: (...ms: number[]) => number): Span {
+  return [pick(...spans.map(([from]) => from)), pick(...spans.map(([, to]) => to))];
+}
+
+/** How far it lies outside of the span; 0: inside. */
+function outside(ms: number, [from, to]: Span): number {
+  return Math.max(0, from - ms, ms - to);
+}
+
 /** When a game ends while nobody can see it, its end is known as well as the outage was short. */
-function blindMs(outages: readonly Outage[], endMs: number): number {
+function blindMs(outages: readonly Outage[], end: Span, looksWithinMs: number): number {
   return Math.max(
     0,
     ...outages
-      .filter(({ fromMs, toMs }) => endMs >= fromMs - LOOKS_WITHIN_MS && endMs <= toMs)
+      .filter(({ fromMs, toMs }) => end[1] >= fromMs - looksWithinMs && end[0] <= toMs)
       .map(({ fromMs, toMs }) => toMs - fromMs),
   );
 }

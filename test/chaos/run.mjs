@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- <what> [--rounds N] [--minutes M]`: a test of faults in its long form. The same test runs short
- * in `npm test`; both bounds end it, whichever comes first. Without `<what>`: lists what there is.
+ * `npm run chaos -- [what] [--rounds N] [--minutes M]`: a test of faults in its long form, `supervision` if none is named.
+ * The same test runs short in `npm test` or in CI; both bounds end it, whichever comes first. `--help` lists what there is.
  */
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -20,10 +20,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string' }, minutes: { type: 'string' }, help: { type: 'boolean' } },
 });
-const what = positionals[0] ?? '';
+const what = positionals[0] ?? 'supervision';
 const form = Object.hasOwn(LONG_FORMS, what) ? LONG_FORMS[what] : undefined;
 if (values.help || !form) {
-  console.error(`npm run chaos -- ${Object.keys(LONG_FORMS).join('|')} [--rounds N] [--minutes M]`);
+  console.error(`npm run chaos -- [${Object.keys(LONG_FORMS).join('|')}] [--rounds N] [--minutes M]`);
   process.exit(values.help ? 0 : 64);
 }
 const env = {

@@ -1,6 +1,6 @@
 /**
- * Chaos over the real agent (`npm run chaos -- supervision --minutes 5`): its threads crash, hang and starve, its process is
- * stopped, killed and started again, while games, clients and commands come and go. Afterwards the oracle compares the log
+ * Chaos over the real agent (`npm run chaos -- supervision --minutes 5`): its threads crash, hang and starve, main among
+ * them, its process is stopped, killed and started again, while games, clients and commands come and go. Afterwards the oracle compares the log
  * with what was seen from outside, and what the process holds with what it held before.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -9,10 +9,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { gameConfig, uniqueGameName } from '../helpers/game.ts';
 import { http } from '../helpers/http.ts';
 import type { Frame } from '../helpers/ws-client.ts';
+import type { Holdings } from './agent-under-chaos.ts';
 import { ChaosAgent } from './chaos-agent.ts';
 import { Crowd, pause, SIBLING } from './crowd.ts';
 import type { ThreadFault } from './faults.ts';
-import { disagreements, type Outage } from './oracle.ts';
+import { type Allowance, disagreements, type Outage } from './oracle.ts';
 
 const MINUTES = Number(process.env.PLAYWARDEN_CHAOS_MINUTES ?? 0);
 const ROUNDS = Number(process.env.PLAYWARDEN_CHAOS_ROUNDS ?? 1_000);
@@ -21,24 +22,43 @@ const SEED = Number(process.env.PLAYWARDEN_CHAOS_SEED ?? Date.now() % 1_000_000)
 const STOPPED_MS = 5_000;
 /** The executor's idle thread goes after 10 s. */
 const QUIET_MS = 12_000;
-const RECOVERY_TIMEOUT_MS = 20_000;
-const JUDGED_FROM_MINUTES = 1;
+/** Longer than any machine needs: what it took is judged apart, and in the long form only. */
+const PATIENCE_MS = 60_000;
+const CLOSE_WAIT_MS = 1_000;
 const HEAP_MAY_GROW = 3 * 2 ** 20;
 
-/** What can be done to the agent, and how soon it must work again, ms; the stop itself is not counted. */
+/**
+ * The short form runs once, on whatever machine there is, beside whatever else runs on it: what must be told is judged,
+ * how fast it was is not.
+ */
+const JUDGES_TIME = MINUTES >= 1;
+const ALLOWANCE: Allowance = JUDGES_TIME
+  ? { toleranceMs: 2_000, looksWithinMs: 300 }
+  : { toleranceMs: 10_000, looksWithinMs: 3_000 };
+
+/** What can be done to the agent, and how soon it must work again, ms; the stop itself, and what a close waits, is not counted. */
 const GOALS = {
   'scanner crash': 1_000,
   'session crash': 1_000,
   'executor crash': 1_000,
   'scanner hang': 3_000,
   'session hang': 3_000,
+  'executor hang': 3_000,
   // A thread that thrashes in its collector is found by its heart as often as by its heap.
   'scanner starved': 3_000,
   'session starved': 3_000,
+  'executor starved': 3_000,
+  // From its end: what starts it again is outside of it.
+  'main crash': 1_000,
+  'main stuck': 1_000,
   'process stopped 5 s': 1_000,
   'process killed': 1_000,
 } as const;
 type FaultName = keyof typeof GOALS;
+/** What only a new life mends. */
+const FATAL: readonly FaultName[] = ['main crash', 'main stuck', 'process killed'];
+/** A main that is stuck is ended by the scanner after 10 s; it looks every second, ms. */
+const STUCK_GOAL_MS = 12_000;
 
 describe.skipIf(MINUTES === 0)('chaos', () => {
   const random = seeded(SEED);
@@ -50,11 +70,12 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
         [SIBLING]: { os_users: ['nobody-plays-here'], daily_limit_minutes: 600 },
       },
       sessions: { rejoin_seconds: 1 },
-      enforcement: { close_wait_seconds: 1 },
+      enforcement: { close_wait_seconds: CLOSE_WAIT_MS / 1_000 },
     }),
   );
   const outages: Outage[] = [];
   const recoveries = new Map<FaultName, number[]>();
+  const stuckForMs: number[] = [];
   let crowd: Crowd;
   afterAll(() => agent.dispose());
 
@@ -66,10 +87,23 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
   }
 
   async function thread(actor: 'scanner' | 'session', fault: ThreadFault): Promise<number> {
-    const up = agent.logs((line) => line.child === actor && line.kind === 'started', RECOVERY_TIMEOUT_MS);
+    const up = agent.logs((line) => line.child === actor && line.kind === 'started', PATIENCE_MS);
     const from = performance.now();
-    agent.order({ actor, fault });
+    await agent.fault({ actor, fault });
     await up;
+    return performance.now() - from;
+  }
+
+  /** In the midst of a close: a thread at rest runs nothing that could fail. */
+  async function executor(fault: ThreadFault): Promise<number> {
+    const tookMs = await crowd.closeOne((tooLate) => agent.fault({ actor: 'executor', fault }, tooLate));
+    return Math.max(0, tookMs - CLOSE_WAIT_MS);
+  }
+
+  /** As a service manager does it, but at once. */
+  async function startedAgain(): Promise<number> {
+    const from = performance.now();
+    await agent.start();
     return performance.now() - from;
   }
 
@@ -80,10 +114,20 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
     'session hang': () => thread('session', 'hang'),
     'scanner starved': () => thread('scanner', 'starve'),
     'session starved': () => thread('session', 'starve'),
-    async 'executor crash'() {
-      await crowd.closeOne();
-      agent.order({ actor: 'executor', fault: 'crash' });
-      return crowd.closeOne();
+    'executor crash': () => executor('crash'),
+    'executor hang': () => executor('hang'),
+    'executor starved': () => executor('starve'),
+    async 'main crash'() {
+      await agent.fault({ actor: 'main', fault: 'crash' });
+      expect(await agent.ended()).toEqual({ code: 70, signal: null });
+      return startedAgain();
+    },
+    async 'main stuck'() {
+      await agent.fault({ actor: 'main', fault: 'hang' });
+      const from = performance.now();
+      expect(await agent.ended()).toEqual({ code: null, signal: 'SIGKILL' });
+      stuckForMs.push(performance.now() - from);
+      return startedAgain();
     },
     async 'process stopped 5 s'() {
       agent.signal('SIGSTOP');
@@ -94,10 +138,8 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
       return performance.now() - from;
     },
     async 'process killed'() {
-      const from = performance.now();
       await agent.end('SIGKILL');
-      await agent.start();
-      return performance.now() - from;
+      return startedAgain();
     },
   };
 
@@ -113,24 +155,33 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
     }
   }
 
-  async function holdings(): Promise<Awaited<ReturnType<ChaosAgent['measure']>>> {
+  async function holdings(): Promise<Holdings> {
     await pause(QUIET_MS);
     return agent.measure();
   }
 
+  /** What goes by itself may take its time on a slow machine. */
+  async function holdingsWithin(held: Holdings): Promise<Holdings> {
+    for (const deadline = Date.now() + PATIENCE_MS; ; ) {
+      const holds = await holdings();
+      const isBack = holds.descriptors <= held.descriptors && holds.threads <= held.threads;
+      if (isBack || Date.now() > deadline) return holds;
+    }
+  }
+
   test('every start, stop, session and command came through, and nothing is left over', {
-    timeout: MINUTES * 60_000 + 180_000,
+    timeout: MINUTES * 60_000 + 15 * PATIENCE_MS,
   }, async () => {
     console.log(`seed ${SEED} (PLAYWARDEN_CHAOS_SEED)`);
     const all = Object.keys(GOALS) as FaultName[];
     await agent.start();
     crowd = new Crowd(agent, game, random);
-    await rounds(all, MINUTES * 30_000);
+    await rounds(JUDGES_TIME ? all : FATAL, MINUTES * 30_000);
     await crowd.stop();
     expect(await agent.end('SIGTERM')).toBe(0);
 
     // One life for what is left over: warmed up by one fault of each kind that a life survives.
-    const survivable = all.filter((name) => name !== 'process killed');
+    const survivable = all.filter((name) => !FATAL.includes(name));
     await agent.start();
     const before = crowd;
     crowd = new Crowd(agent, game, random);
@@ -141,7 +192,7 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
     crowd = new Crowd(agent, game, random);
     await rounds(survivable, MINUTES * 30_000);
     await crowd.stop();
-    const holds = await holdings();
+    const holds = await holdingsWithin(held);
 
     const crowds = [before, between, crowd];
     const events = await wholeLog(agent);
@@ -152,44 +203,50 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
       events,
       extraMinutes: await extraMinutes(agent),
     };
+    const visits = (['reliable', 'simple', 'poll'] as const)
+      .map((kind) => `${crowds.reduce((n, c) => n + c.visits[kind], 0)} ${kind}`)
+      .join(', ');
     console.log(
-      `${witness.plays.length} games, ${witness.commands.length} commands, ${crowds.reduce((n, c) => n + c.visits, 0)} visits of clients, ${events.length} events`,
+      `${witness.plays.length} games, ${witness.commands.length} commands, clients: ${visits}, ${events.length} events`,
     );
     console.log(table(recoveries));
+    console.log('main was stuck until its end, ms:', stuckForMs.map(Math.round).join(', '));
     console.log('before', held, 'after', holds);
 
     expect([...recoveries.keys()].sort()).toEqual([...all].sort());
     expect(witness.plays.length).toBeGreaterThan(0);
-    expect(disagreements(witness)).toEqual([]);
+    expect(disagreements(witness, ALLOWANCE)).toEqual([]);
     expect(holds.descriptors).toBeLessThanOrEqual(held.descriptors);
     expect(holds.threads).toBeLessThanOrEqual(held.threads);
     expect(holds.heapBytes - held.heapBytes).toBeLessThan(HEAP_MAY_GROW);
+    // Two short lives differ by what malloc keeps for each thread; the 99th percentile of three is their worst.
+    if (!JUDGES_TIME) return;
     expect(holds.rssBytes / held.rssBytes).toBeLessThan(1.1);
-    // The 99th percentile of three is their worst: only the long form judges what the table prints.
-    if (MINUTES >= JUDGED_FROM_MINUTES) expect(tooSlow(recoveries)).toEqual([]);
+    expect(tooSlow(recoveries)).toEqual([]);
+    expect(Math.max(...stuckForMs)).toBeLessThan(STUCK_GOAL_MS);
   });
 
   test('the limit loop is stopped, the reporter alive: degraded within 5 s after a tick was due', {
-    timeout: 30_000,
+    timeout: 4 * PATIENCE_MS,
   }, async () => {
     const before = (await wholeLog(agent)).length;
     const told = async () => (await wholeLog(agent)).slice(before);
     const stalledAt = Date.now();
-    agent.order({ actor: 'session', fault: 'stall' });
+    await agent.fault({ actor: 'session', fault: 'stall' });
     // The glance that was planned still fires; the one after it is due a second later.
     await expect
-      .poll(async () => JSON.stringify(await told()), { timeout: 10_000, interval: 50 })
+      .poll(async () => JSON.stringify(await told()), { timeout: PATIENCE_MS, interval: 50 })
       .toContain('The session has done no work');
-    expect(Date.now() - stalledAt).toBeLessThan(2_000 + 5_000);
+    if (JUDGES_TIME) expect(Date.now() - stalledAt).toBeLessThan(2_000 + 5_000);
     const { json } = await http({ url: agent.url, path: '/health' });
     expect(json.status).toBe('degraded');
     await thread('session', 'crash');
     await expect
-      .poll(async () => (await told()).map((event) => event.event_type), { timeout: 5_000 })
+      .poll(async () => (await told()).map((event) => event.event_type), { timeout: PATIENCE_MS })
       .toContain('agent_recovered');
   });
 
-  test('a clean stop leaves no process and no port', async () => {
+  test('a clean stop leaves no process and no port', { timeout: PATIENCE_MS }, async () => {
     const { pid, port } = agent;
     expect(await agent.end('SIGTERM')).toBe(0);
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');

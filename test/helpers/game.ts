@@ -24,19 +24,29 @@ export function uniqueGameName(prefix = 'pwgame'): string {
 }
 
 export interface GameOptions {
+  /** It lives so long at most. */
   readonly ms?: number;
   /** The account that plays; only root may choose one. */
   readonly uid?: number;
+  /** It does not heed SIGTERM. */
+  readonly stubborn?: boolean;
 }
 
-/** Starts a process that calls itself `name` and lives for `ms` at most. */
-export async function startGame(name: string, { ms = 60_000, uid }: GameOptions = {}): Promise<Game> {
+/** What a program ignores is ignored by the one that takes its place (execve(2)). */
+const STUBBORN = ['/bin/sh', '-c', 'trap "" TERM; exec "$0" "$@"'];
+
+/** Starts a process that calls itself `name`. */
+export async function startGame(
+  name: string,
+  { ms = 60_000, uid, stubborn = false }: GameOptions = {},
+): Promise<Game> {
   const folder = mkdtempSync(join(tmpdir(), 'playwarden-game-'));
   chmodSync(folder, 0o755);
   const file = join(folder, name);
   copyFileSync(SLEEP, file);
   chmodSync(file, 0o755);
-  const child = spawn(file, [String(ms / 1_000)], { stdio: 'ignore', ...(uid !== undefined && { uid }) });
+  const [program = file, ...args] = [...(stubborn ? STUBBORN : []), file, String(ms / 1_000)];
+  const child = spawn(program, args, { stdio: 'ignore', ...(uid !== undefined && { uid }) });
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('error', () => resolve({ code: null, signal: null }));
     child.once('exit', (code, signal) => resolve({ code, signal }));
