@@ -3,6 +3,7 @@
  * server; stopped in reverse. What each part does stands in its own folder.
  */
 
+import { join } from 'node:path';
 import { createExecutor } from './actors/executor/pool.ts';
 import { releaseScanner, wakeCell, wakeScanner } from './actors/scanner/wake.ts';
 import { LiveActor } from './app/actors.ts';
@@ -103,7 +104,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     id: 'session',
     file: workerFile('session'),
     clock,
-    init: () => ({ config, ledger: store.ledger.load() }),
+    init: () => ({ config, ledger: store.ledger.load(), provenFile: join(dataDir, 'last-proven') }),
     onMessage: (message) => router.fromSession(message),
     onReady: () => router.greetSession(),
     poison: poison('session'),

@@ -127,6 +127,8 @@ export interface LedgerPatch {
 export interface SessionInit {
   readonly config: SessionConfig;
   readonly ledger: LedgerSnapshot;
+  /** Where the actor notes the last moment at which it knew that somebody played; left out: nowhere. */
+  readonly provenFile?: string;
 }
 
 export interface CloseTarget extends ProcessIdentity {

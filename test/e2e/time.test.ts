@@ -162,6 +162,26 @@ describe('T3, T7: an agent that was dead meanwhile', () => {
   });
 });
 
+describe('E1: agent and game die together', () => {
+  test('what was played before is charged, though the ledger is written every 30 s', async () => {
+    const client = await run({ daily_limit_minutes: 30 });
+    const played = await play();
+    const { time_start } = (await client.next(event('session_started'))).data.session_data;
+    await sleep(4_000); // what is measured here is the time that passes
+    const diedAt = Date.now();
+    await agent.kill('SIGKILL');
+    await played.stop('SIGKILL');
+    await agent.start();
+    const back = await connect();
+    const { session_data } = (await back.next(event('session_ended'), 6_000)).data;
+    expect(session_data).toMatchObject({ end_reason: 'agent_down', gaps: [] });
+    const lastedMs = diedAt - Date.parse(time_start);
+    expect(session_data.duration_seconds * 1_000).toBeGreaterThan(lastedMs - 3_000);
+    expect(session_data.duration_seconds * 1_000).toBeLessThan(lastedMs + 500);
+    await back.close();
+  });
+});
+
 describe('T3: a game or an agent that somebody stops (SIGSTOP)', () => {
   test('both is play: it is charged, and the time without the agent stands in the gaps', async () => {
     const client = await run({ daily_limit_minutes: 30 });

@@ -14,8 +14,9 @@ import type {
 import { problem } from '../../protocol/problems.ts';
 import type { Actor, ActorHost } from '../../runtime/actor.ts';
 import { untilWholeSecond } from '../../runtime/clock.ts';
-import { initialState, type SessionEffect, type SessionMessage, step } from './behavior.ts';
+import { initialState, provenAt, type SessionEffect, type SessionMessage, step } from './behavior.ts';
 import type { Clocks } from './clocks.ts';
+import { openProvenFile } from './proven-file.ts';
 import { statusOf } from './status.ts';
 import type { Reading } from './trusted-clock.ts';
 
@@ -38,7 +39,8 @@ export function createSessionActor(
   after: After,
 ): Actor<ToSession, SessionCalls> {
   const born = clocks.read();
-  let state = initialState(host.init, born);
+  const proven = openProvenFile(host.init.provenFile);
+  let state = initialState(host.init, born, proven.read());
   let stopTimer = () => {};
   let lookedAwakeMs = born.awakeMs;
 
@@ -56,6 +58,8 @@ export function createSessionActor(
   function sleep(reading: Reading): void {
     stopTimer();
     lookedAwakeMs = reading.awakeMs;
+    const moment = provenAt(state, reading);
+    if (moment) proven.write(moment);
     // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
     const nextMs = Math.min(
       Math.max(0, state.wakeAwakeMs - reading.awakeMs),
@@ -93,7 +97,10 @@ export function createSessionActor(
         return { ...settled, lastTickAwakeMs: settled.lastTickAwakeMs - clocks.toAwake(0) };
       },
     },
-    stop: () => stopTimer(),
+    stop() {
+      stopTimer();
+      proven.close();
+    },
   };
 }
 

@@ -16,7 +16,7 @@ import type {
 } from '../../protocol/messages.ts';
 import type { Problem } from '../../protocol/problems.ts';
 import { boundsOf } from './budget.ts';
-import { chargeRunning, noteGap, restOfWeek, rollDay } from './charging.ts';
+import { chargeRunning, chargeTo, noteGap, restOfWeek, rollDay } from './charging.ts';
 import { carryOut } from './commands.ts';
 import { closeReported, enforce } from './enforcement.ts';
 import { clockChanged } from './events.ts';
@@ -29,6 +29,7 @@ import {
   processStopped,
   reconcile,
 } from './plays.ts';
+import type { ProvenMoment } from './proven-file.ts';
 import { restore } from './restore.ts';
 import { biasOf, isRunning, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
@@ -52,9 +53,30 @@ const SUSPEND_MS = 1_000;
 /** A deadline nearer than this is put off, ms: timers are no finer, and a loop of steps must get on. */
 const SHORTEST_SLEEP_MS = 1;
 
-/** What the ledger knows; the first step (a tick) brings it up to the reading's moment. */
-export function initialState(init: SessionInit, reading: Reading): SessionState {
-  return restore(init, reading);
+/**
+ * What the ledger knows, and up to the proven moment what it was not told any more. The first step (a tick) brings it
+ * up to the reading's moment.
+ */
+export function initialState(
+  init: SessionInit,
+  reading: Reading,
+  proven: ProvenMoment | null = null,
+): SessionState {
+  const restored = restore(init, reading);
+  if (proven?.bootId !== restored.reading.bootId) return restored;
+  const turn = beginTurn(restored, proven.awakeMs);
+  for (const session of turn.state.sessions.values()) {
+    if (!isRunning(session) || session.chargedToAwakeMs >= proven.awakeMs) continue;
+    chargeTo(turn, session, proven.awakeMs);
+    session.provenMs = proven.nowMs;
+  }
+  return turn.state;
+}
+
+/** The moment to be noted, while somebody plays: a process that runs up to here is proven to. */
+export function provenAt(state: SessionState, reading: Reading): ProvenMoment | null {
+  if (state.awaitingSnapshot || ![...state.sessions.values()].some(isRunning)) return null;
+  return { bootId: reading.bootId, awakeMs: reading.awakeMs, nowMs: trustedMs(state.clock, reading) };
 }
 
 /**

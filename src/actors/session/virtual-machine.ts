@@ -15,7 +15,8 @@ import type {
   UsageRow,
 } from '../../protocol/messages.ts';
 import type { Problem } from '../../protocol/problems.ts';
-import { initialState, type SessionMessage, step } from './behavior.ts';
+import { initialState, provenAt, type SessionMessage, step } from './behavior.ts';
+import type { ProvenMoment } from './proven-file.ts';
 import type { SessionState } from './state.ts';
 import { statusOf } from './status.ts';
 import type { Reading } from './trusted-clock.ts';
@@ -68,6 +69,7 @@ export class VirtualMachine {
   #planned: Planned[] = [];
   readonly #usage = new Map<string, UsageRow>();
   readonly #kept = new Map<string, unknown>();
+  #proven: ProvenMoment | null = null;
 
   constructor(options: VirtualMachineOptions) {
     this.#options = options;
@@ -153,6 +155,7 @@ export class VirtualMachine {
 
   /** The agent is gone at once, as by kill -9; the games run on. */
   agentDown(): void {
+    if (this.#up) this.#proven = this.#lastLook() ?? this.#proven;
     this.#up = false;
   }
 
@@ -261,7 +264,20 @@ export class VirtualMachine {
   }
 
   #fresh(): SessionState {
-    return initialState({ config: this.#config, ledger: this.ledger() }, this.reading());
+    return initialState({ config: this.#config, ledger: this.ledger() }, this.reading(), this.#proven);
+  }
+
+  /** The shell looks at least on every whole second. */
+  #lastLook(): ProvenMoment | null {
+    const awakeMs = Math.max(this.state.reading.awakeMs, Math.floor(this.#awakeMs / 1_000) * 1_000);
+    const sinceMs = this.#awakeMs - awakeMs;
+    const now = this.reading();
+    return provenAt(this.state, {
+      ...now,
+      awakeMs,
+      elapsedMs: now.elapsedMs - sinceMs,
+      wallMs: now.wallMs - sinceMs,
+    });
   }
 
   #snapshot(): void {

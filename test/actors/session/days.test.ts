@@ -218,8 +218,27 @@ describe('the agent was away (T3, T7)', () => {
     pc.agentUp();
     pc.advance(MINUTE);
     expect(sessions(pc, 'session_ended')).toMatchObject([
-      { duration_minutes: 10, time_end: '2026-01-15T16:10:00.000Z', end_reason: 'agent_down' },
+      { duration_seconds: 605, time_end: '2026-01-15T16:10:05.000Z', end_reason: 'agent_down' },
     ]);
+  });
+
+  it('E1: what was proven after the last writing of the ledger is charged, over a boot too, and never twice', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE + 5 * SECOND);
+    const init = { config: config(), ledger: pc.ledger() };
+    const [now, proven] = [pc.reading(), { bootId: 'boot-1', awakeMs: pc.awakeMs, nowMs: pc.wallMs }];
+    const booted = { ...now, bootId: 'boot-2', wallMs: now.wallMs + HOUR };
+    const endedAt = (moment: typeof proven | null) => {
+      const [, effects] = step(initialState(init, booted, moment), { type: 'tick' }, booted);
+      const [said] = effects.flatMap((e) => (e.type === 'session.output' ? [e] : []));
+      const [row] = said?.ledger.usage.filter((r) => r.game === 'roblox') ?? [];
+      return [said?.ledger.sessions[0]?.time_end?.slice(11, 19), row?.usedMs];
+    };
+    expect(endedAt(proven)).toEqual(['16:10:05', 605 * SECOND]);
+    // Of another boot, older than the ledger, or none: the ledger's moment.
+    for (const moment of [{ ...proven, bootId: 'boot-0' }, { ...proven, awakeMs: now.awakeMs - HOUR }, null])
+      expect(endedAt(moment)[0]).toBe('16:10:00');
   });
 
   it('a game started while the agent was away is charged from its own start', () => {

@@ -5,8 +5,11 @@
  * The shell compares its clocks on whole seconds. So clocks are moved there, 17 s after a full minute when no day or
  * window begins, and what a person does happens at least a second later, on no whole second.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { VirtualMachine } from '../../../src/actors/session/virtual-machine.ts';
 import type { SessionCommand } from '../../../src/protocol/messages.ts';
 import { config, HOUR, KID, MINUTE, SECOND, short, wallMs } from './playing.ts';
@@ -50,6 +53,8 @@ class Virtual extends VirtualMachine {
 }
 
 const FROM = { wallMs: wallMs('2026-01-15T16:00', 'Europe/Berlin'), zone: 'Europe/Berlin' };
+const folder = mkdtempSync(join(tmpdir(), 'playwarden-day-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 /** To 22:00 of the next day. */
 const LASTS_MS = 30 * HOUR;
 const KID_RULES = {
@@ -92,7 +97,8 @@ function live(pc: Machine, day: readonly Happening[]): void {
 function bothTell(day: readonly Happening[]): string[] {
   const options = { config: config(KID_RULES), closeTakesMs: SECOND, ...FROM };
   const virtual = new Virtual(options);
-  const shell = new ShellMachine(options);
+  const provenFile = join(mkdtempSync(join(folder, 'day-')), 'last-proven');
+  const shell = new ShellMachine({ ...options, provenFile });
   live(virtual, day);
   live(shell, day);
   const told = virtual.outputs.flatMap((o) => o.events);

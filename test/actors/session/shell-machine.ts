@@ -30,6 +30,8 @@ export interface ShellMachineOptions {
   readonly wallMs: number;
   readonly zone: string;
   readonly closeTakesMs: number;
+  /** Where the last proven moment is kept over the deaths of the agent. */
+  readonly provenFile: string;
 }
 
 export interface ClockMove {
@@ -79,7 +81,11 @@ export class ShellMachine {
 
   agentUp(): void {
     const host = {
-      init: { config: this.#options.config, ledger: this.#ledger() },
+      init: {
+        config: this.#options.config,
+        ledger: this.#ledger(),
+        provenFile: this.#options.provenFile,
+      },
       post: (output: FromSession) => this.#commit(structuredClone(output)),
       worked: () => {},
     };
