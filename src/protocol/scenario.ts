@@ -33,9 +33,14 @@ import { fieldErrors } from './schema-errors.ts';
 const CLOCK = '([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d)?';
 const DATE = '\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])';
 
+const LONGEST_DAYS = 400;
+
 const dateTime = z
   .string()
-  .check(z.regex(new RegExp(`^${DATE}T${CLOCK}$`), 'must be a date and time like 2026-11-28T09:00'));
+  .check(
+    z.regex(new RegExp(`^${DATE}T${CLOCK}$`), 'must be a date and time like 2026-11-28T09:00'),
+    z.refine(isRealDay, 'names a day that no calendar has'),
+  );
 const at = z
   .string()
   .check(
@@ -43,6 +48,7 @@ const at = z
       new RegExp(`^(${DATE}T)?${CLOCK}$`),
       'must be a time like 09:05 or a date and time like 2026-11-28T09:05',
     ),
+    z.refine(isRealDay, 'names a day that no calendar has'),
   );
 const zone = z.string().check(z.minLength(1), z.maxLength(100));
 const child = z.optional(z.string());
@@ -106,8 +112,26 @@ export function parseScenario(document: unknown, config: Pick<Config, 'games' | 
   const parsed = scenarioDocument.safeParse(document);
   if (errors.length > 0) return { ok: false, errors };
   if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error.issues) };
+  const turned = orderErrors(parsed.data);
+  if (turned.length > 0) return { ok: false, errors: turned };
   const { title = '', starts, ends = null, zone: named = 'UTC', repeat_days: repeatDays = 1 } = parsed.data;
   return { ok: true, scenario: { title, starts, ends, zone: named, repeatDays, steps: parsed.data.steps } };
+}
+
+/** Dates must not run backwards, nor far away: every second between them is played. */
+function orderErrors({ starts, ends, steps }: z.infer<typeof scenarioDocument>): FieldError[] {
+  const dated = [
+    ...steps.map((step, i) => ({ path: `steps.${i}.at`, text: step.at })),
+    { path: 'ends', text: ends ?? '' },
+  ].filter(({ text }) => text.includes('T'));
+  let before = starts;
+  return dated.flatMap(({ path, text }) => {
+    const days = (Date.parse(`${text.slice(0, 10)}Z`) - Date.parse(`${starts.slice(0, 10)}Z`)) / 86_400_000;
+    if (days > LONGEST_DAYS) return [{ path, message: `must be within ${LONGEST_DAYS} days of the start` }];
+    if (text < before) return [{ path, message: `must not be before ${before}` }];
+    before = text;
+    return [];
+  });
 }
 
 function stepsOf(document: unknown): readonly unknown[] {
@@ -170,6 +194,15 @@ function meaningErrors(
 
 function zoneError(name: string): FieldError {
   return { path: 'zone', message: `"${name}" is not a known time zone; write one like Europe/Berlin` };
+}
+
+/** `2026-02-30` is none. What is no date at all has an error of its own. */
+function isRealDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)T/.exec(text) ?? [];
+  return (
+    day === undefined ||
+    new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day)
+  );
 }
 
 function isZone(name: string): boolean {

@@ -64,10 +64,11 @@ function isDue(turn: Turn, force: boolean): boolean {
 function patch(turn: Turn): LedgerPatch {
   const { state } = turn;
   const { clock, reading, nowMs } = state;
+  rememberLimits(state);
   const records: Record<string, unknown> = { clock: { clock, reading, nowMs } satisfies SavedClock };
   const usage: UsageRow[] = [];
   const touched = new Set<string>();
-  for (const key of [...untoldToday(state), ...state.unwritten]) {
+  for (const key of state.unwritten) {
     const [id = '', day = ''] = key.split(' ');
     const child = state.children.get(id);
     if (!child) continue;
@@ -86,10 +87,11 @@ function patch(turn: Turn): LedgerPatch {
 }
 
 /** Children who have not played yet have a row too: it says which limit the day has. */
-function untoldToday({ config, children, clock }: SessionState): string[] {
-  return Object.keys(config.profiles)
-    .filter((id) => children.get(id)?.today.limitMinutes[ALL_GAMES] === undefined)
-    .map((id) => `${id} ${clock.day.day}`);
+function rememberLimits(state: SessionState): void {
+  for (const child of state.children.values()) {
+    if (child.today.limitMinutes[ALL_GAMES] === undefined && profileIn(state, child.id))
+      state.unwritten.add(`${child.id} ${state.clock.day.day}`);
+  }
 }
 
 /** The rows of one day. Today's carry the limits in force now; they stay with the day when it is past. */

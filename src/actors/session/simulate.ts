@@ -51,7 +51,9 @@ export function simulate(config: SessionConfig, scenario: Scenario): Simulation 
         const sentence = sentenceOf(event, config);
         if (sentence !== null) told({ kind: 'event', ...sentence });
       }
-      for (const { child, why } of output.closes) {
+      for (const { child, targets, why } of output.closes) {
+        // One that cannot be closed is told as a failure, by an event.
+        if (!targets.some(({ pid }) => pc.obeys(pid))) continue;
         told({ kind: 'close', what: 'close', child, sentence: why.sentence, why });
       }
     },

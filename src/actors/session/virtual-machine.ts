@@ -202,6 +202,11 @@ export class VirtualMachine {
     return this.#running.some((r) => r.process.pid === pid);
   }
 
+  /** Whether it runs, and ends when it is closed. */
+  obeys(pid: number): boolean {
+    return this.#running.some((r) => r.process.pid === pid && r.obedience === 'closes');
+  }
+
   /** A game process ends, by itself or closed. */
   stop(pid: number, by?: 'limit' | 'pause' | 'command'): void {
     const gone = this.#running.find((r) => r.process.pid === pid);

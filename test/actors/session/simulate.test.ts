@@ -42,6 +42,48 @@ describe('the simulator', () => {
     expect(status.children[KID]).toMatchObject({ playing: false, remaining_minutes: 0 });
   });
 
+  it('a game that cannot be closed is never said to be closed', () => {
+    const steps = [{ at: '09:30', start: 'roblox', obeys: false }];
+    const { events, status } = simulate(
+      config({ daily_limit_minutes: 10, warn_minutes: [] }),
+      scenario({ steps, ends: '2026-11-28T09:43' }),
+    );
+    expect(events.map((e) => e.what)).toEqual([
+      'start',
+      'session_started',
+      'time_limit_exceeded',
+      'close_failed',
+      'close_failed',
+      'close_failed',
+    ]);
+    expect(status.children[KID]?.playing).toBe(true);
+  });
+
+  it('what a parent does is told in words', () => {
+    const command = (name: string, parameters?: object) => ({ at: '10:00', command: name, parameters });
+    const steps = [
+      command('extend_time', { minutes: 1 }),
+      command('extend_time', { minutes: 15, game: 'minecraft' }),
+      command('set_time_limit', { minutes: 90 }),
+      command('set_time_limit', { minutes: null }),
+      command('set_time_limit', { minutes: 'config', game: 'roblox' }),
+      command('pause', { minutes: 60 }),
+      command('pause'),
+      command('resume'),
+    ];
+    const { events } = simulate(config(), scenario({ steps }));
+    expect(events.map((e) => e.sentence)).toEqual([
+      'a parent adds 1 minute',
+      'a parent adds 15 minutes of minecraft',
+      'a parent sets the daily limit to 90 minutes',
+      'a parent lifts the daily limit',
+      'a parent sets the daily limit of roblox back to what is configured',
+      'a parent pauses play for 60 minutes',
+      'a parent pauses play until it is resumed',
+      'a parent resumes play',
+    ]);
+  });
+
   it('times are those of an honest clock, whatever is done to the one of the PC', () => {
     const steps = [
       { at: '10:00', clock_minutes: -180 },
@@ -120,6 +162,29 @@ describe('bad scenarios', () => {
       'steps.7.colour',
       'steps.8.$',
     ]);
+  });
+
+  it('days that do not exist, that run backwards, or that are years away', () => {
+    const step = (at: string) => ({ at, start: 'roblox' });
+    expect(
+      errors([step('2026-02-30T10:00')], { starts: '2026-04-31T10:00', ends: '2027-02-29T10:00' }),
+    ).toEqual([
+      { path: 'starts', message: 'names a day that no calendar has' },
+      { path: 'ends', message: 'names a day that no calendar has' },
+      { path: 'steps.0.at', message: 'names a day that no calendar has' },
+    ]);
+    const dated = [
+      step('2026-11-29T10:00'),
+      step('12:00'),
+      step('2026-11-28T10:00'),
+      step('2126-11-28T10:00'),
+    ];
+    expect(errors(dated, { ends: '2026-11-27T00:00' }).map((e) => e.path)).toEqual([
+      'steps.2.at',
+      'steps.3.at',
+      'ends',
+    ]);
+    expect(errors([step('2028-02-29T10:00')], { starts: '2028-02-28T10:00' })).toEqual([]);
   });
 
   it('a document that is none', () => {
