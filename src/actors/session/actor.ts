@@ -26,7 +26,7 @@ const LONGEST_SLEEP_MS = 30_000;
 const APART_MS = 1_000;
 
 /** Looks are a second and a half apart at most: when so much passed, ms, the agent was stopped as a whole (SIGSTOP). */
-const STOPPED_MS = 2_500;
+const STOPPED_MS = 3_000;
 /** And then what waits at its door comes first, ms: a stop among it says up to when it is charged. */
 const DOOR_MS = 250;
 

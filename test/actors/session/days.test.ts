@@ -1,6 +1,6 @@
 /** Midnights, DST nights, suspends, an agent that was away, and a child at the clock: T1 to T3, T7. */
 import { describe, expect, it } from 'vitest';
-import { initialState, step } from '../../../src/actors/session/behavior.ts';
+import { initialState, provenAt, step } from '../../../src/actors/session/behavior.ts';
 import {
   agentEvents,
   closes,
@@ -239,6 +239,17 @@ describe('the agent was away (T3, T7)', () => {
     // Of another boot, older than the ledger, or none: the ledger's moment.
     for (const moment of [{ ...proven, bootId: 'boot-0' }, { ...proven, awakeMs: now.awakeMs - HOUR }, null])
       expect(endedAt(moment)[0]).toBe('16:10:00');
+  });
+
+  it('E1: nothing is proven while nobody plays, nor before a fresh actor knows what still runs', () => {
+    const pc = machine();
+    expect(provenAt(pc.state, pc.reading())).toBeNull();
+    pc.start('roblox', KID);
+    pc.advance(MINUTE + 500);
+    const moment = { bootId: 'boot-1', awakeMs: pc.awakeMs, nowMs: pc.wallMs };
+    expect(provenAt(pc.state, pc.reading())).toEqual(moment);
+    const fresh = initialState({ config: config(), ledger: pc.ledger() }, pc.reading());
+    expect(provenAt(fresh, pc.reading())).toBeNull();
   });
 
   it('a game started while the agent was away is charged from its own start', () => {

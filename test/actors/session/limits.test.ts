@@ -122,6 +122,18 @@ describe('warnings (T4)', () => {
     expect(warnings(pc)).toEqual([5, 1, 5, 1]);
   });
 
+  it('T4: midnight arms nothing whose bound goes on: the end of a window is warned of once', () => {
+    const pc = machine(
+      { allowed: { default: ['15:00-00:10'] }, warn_minutes: [15, 5] },
+      { wall: '2026-01-15T23:50' },
+    );
+    pc.start('roblox', KID);
+    pc.advance(9 * MINUTE);
+    expect(warnings(pc)).toEqual([15]);
+    pc.advance(10 * MINUTE);
+    expect(warnings(pc)).toEqual([15, 5]);
+  });
+
   it('two games at once: one warning of the common limit', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     pc.start('roblox', KID);
@@ -199,6 +211,19 @@ describe('at zero (T6)', () => {
     expect(notifications(pc, 'time_limit_exceeded').at(-1)).toContain(
       'started 16 times with no time left today',
     );
+  });
+
+  it('T6: starts with no time left are counted by day', () => {
+    const pc = machine({ daily_limit_minutes: 0, grace_seconds: 0 });
+    const refused = () => {
+      pc.start('roblox', KID);
+      pc.advance(2 * MINUTE);
+      return notifications(pc, 'time_limit_exceeded').at(-1);
+    };
+    refused();
+    expect(refused()).toContain('It was started 2 times with no time left today.');
+    pc.advance(8 * HOUR);
+    expect(refused()).not.toContain('times');
   });
 
   it('T6: play that was given back in between makes the next time told again, within a minute too', () => {

@@ -166,29 +166,60 @@ describe('properties', TIMEOUT, () => {
     );
   });
 
-  it('remaining never rises but with a new day; each warning at most once a day', () => {
+  it('T4, T5: remaining never rises, and no warning comes twice, but after a command, a new day or a new window', () => {
     const quiet = action.filter((a) => a.do !== 'step' && a.do !== 'zone');
+    const command = fc.constantFrom<(pc: VirtualMachine) => unknown>(
+      (pc) => order(pc, 'extend_time', { minutes: 20 }),
+      (pc) => order(pc, 'set_time_limit', { minutes: 40 }),
+      (pc) => order(pc, 'pause', { minutes: 30 }),
+      (pc) => order(pc, 'resume', {}),
+    );
+    const acts = fc.array(fc.oneof({ weight: 6, arbitrary: quiet }, { weight: 1, arbitrary: command }), {
+      maxLength: 18,
+    });
+    const windows = [
+      [7, 12],
+      [15, 20],
+    ] as const;
     fc.assert(
-      fc.property(fc.array(quiet, { maxLength: 25 }), (actions) => {
-        const pc = machine({ daily_limit_minutes: 100, auto_close: false });
+      fc.property(acts, (given) => {
+        const pc = machine({
+          daily_limit_minutes: 100,
+          weekly_limit_minutes: 250,
+          allowed: { default: windows.map(([from, to]) => `${String(from).padStart(2, '0')}:00-${to}:00`) },
+          auto_close: false,
+        });
         const model = new Model(pc);
-        let left = Number.POSITIVE_INFINITY;
-        let day = '';
-        for (const act of actions) {
-          model.apply(act);
+        let [left, when, commands] = [Number.POSITIVE_INFINITY, '', 0];
+        const windowAt = (ms: number) => {
+          const hour = (ms % (24 * HOUR)) / HOUR;
+          return windows.findIndex(([from, to]) => hour >= from && hour < to);
+        };
+        const warned = new Set<string>();
+        let read = 0;
+        for (const act of given) {
+          const commanded = typeof act === 'function';
+          if (commanded) act(pc);
+          else model.apply(act);
+          if (commanded) commands += 1;
+          const fresh = events(pc).slice(read);
+          read += fresh.length;
+          for (const e of fresh) {
+            if (e.type !== 'session_event' || e.event_type !== 'time_limit_warning') continue;
+            const { why, warning_minutes } = e.data.session_data;
+            const at = Date.parse(why?.clock ?? '');
+            const key = `${commands} ${why?.clock?.slice(0, 10)} ${windowAt(at)} ${warning_minutes}`;
+            expect(warned).not.toContain(key);
+            warned.add(key);
+          }
           const { today, children } = pc.settle();
-          const now = children[KID]?.remaining_minutes ?? 0;
-          if (today === day) expect(now).toBeLessThanOrEqual(left);
-          [left, day] = [now, today];
+          const { remaining_minutes, limited_by } = children[KID] ?? {};
+          // A pause that is over gives back what it took.
+          const paused = limited_by === 'pause' ? ' paused' : '';
+          const now = `${today} ${windowAt(pc.state.nowMs)}${paused}`;
+          if (now === when && !commanded) expect(remaining_minutes).toBeLessThanOrEqual(left);
+          [left, when] = [remaining_minutes ?? Number.POSITIVE_INFINITY, now];
         }
-        const given = pc.outputs.flatMap((o) =>
-          o.events.flatMap((e) =>
-            e.type === 'session_event' && e.event_type === 'time_limit_warning'
-              ? [`${e.data.session_data.why?.clock?.slice(0, 10)} ${e.data.session_data.warning_minutes}`]
-              : [],
-          ),
-        );
-        expect(new Set(given).size).toBe(given.length);
       }),
       RUNS,
     );
