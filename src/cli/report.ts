@@ -19,6 +19,8 @@ export async function report(options: ReportOptions): Promise<ExitCode> {
   const { child, week, from, to } = options;
   if (week && (from ?? to) !== undefined)
     throw new UserError(EXIT.usage, 'Say either --week, or --from and --to.');
+  if (from !== undefined && to !== undefined && from > to)
+    throw new UserError(EXIT.usage, '--from is after --to.');
   const query = { ...(child !== undefined && { child }), ...(from && { from }), ...(to && { to }) };
   const answer = await askAgent(options, (api, signal) => api.usage(query, signal));
   const all = answer.days as unknown as readonly UsageDay[];

@@ -73,6 +73,12 @@ describe('T4, T6: a limit of seconds', () => {
     const exceededAt = performance.now();
     const closed = await client.next(event('roblox_auto_closed'), 6_000);
     expect(closed.data).toMatchObject({ reason: 'limit', process_info: { pid: first.pid } });
+    expect(closed.data.why).toMatchObject({
+      rule: 'day',
+      sentence: expect.stringMatching(
+        /^Roblox was closed at \d\d:\d\d: [\d.]+ of 0\.07 minutes used today\.$/,
+      ),
+    });
     expect(performance.now() - exceededAt).toBeGreaterThan(800);
     await first.exited;
 

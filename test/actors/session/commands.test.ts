@@ -111,6 +111,16 @@ describe('extend_time', () => {
     });
   });
 
+  it("of one game: another game's budget stays as it is", () => {
+    const pc = machine({
+      games: { roblox: { daily_limit_minutes: 10 }, minecraft: { daily_limit_minutes: 10 } },
+    });
+    order(pc, 'extend_time', { minutes: 5, game: 'roblox' });
+    pc.start('minecraft', KID);
+    pc.advance(4 * MINUTE);
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 6, limited_by: 'game' });
+  });
+
   it('of one game without a budget: the minutes it plays on, from max(used, limit) on', () => {
     const pc = machine({ daily_limit_minutes: 60, allowed: { default: ['15:00-16:30'] } });
     expect(order(pc, 'extend_time', { minutes: 30, game: 'roblox' }).result).toMatchObject({

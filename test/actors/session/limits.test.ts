@@ -50,6 +50,19 @@ describe('remaining time (T5)', () => {
     expect(left('2026-01-18T12:00')).toBe(null);
   });
 
+  it('C7: the weekday is that of the day in force, not of the date in UTC or on the wall', () => {
+    const rules = { daily_limit_minutes: { fri: 30, sat: 200 } };
+    const evening = machine(rules, { wall: '2026-01-16T20:00', zone: 'America/Los_Angeles' });
+    expect(kid(evening).remaining_minutes).toBe(30);
+    const night = machine(rules, {
+      wall: '2026-01-17T03:00',
+      day: { starts_at: '04:00', time_zone: 'system' },
+    });
+    expect(kid(night).remaining_minutes).toBe(30);
+    night.advance(HOUR);
+    expect(kid(night).remaining_minutes).toBe(200);
+  });
+
   it('C7: the week runs from Monday to Sunday', () => {
     const pc = machine(
       { daily_limit_minutes: null, weekly_limit_minutes: 100 },
