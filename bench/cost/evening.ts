@@ -40,7 +40,7 @@ export const evening: Case = {
   deadlineMs: 15 * 60_000,
   long: true,
   async run(bench) {
-    const minutes = bench.minutes(FULL_MINUTES, 0.2);
+    const minutes = bench.minutes(FULL_MINUTES, 0.1);
     const { name: game, file } = gameProgram();
     const profile = {
       daily_limit_minutes: minutes * LIMIT_SHARE,

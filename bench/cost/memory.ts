@@ -12,7 +12,8 @@ import { memoryMb } from '../harness/proc-cost.ts';
 const PROBE = fileURLToPath(new URL('../cost/heap-probe.cjs', import.meta.url));
 /** The pool's thread goes after 10 s without work. */
 const POOL_SLEEPS_MS = 13_000;
-const SETTLE_MS = 10_000;
+const PATIENCE_MS = 20_000;
+const SETTLE_MS = 8_000;
 
 interface Heap {
   readonly file: string;
@@ -27,7 +28,7 @@ async function heaps(pid: number, file: string, threads: number): Promise<readon
   rmSync(file, { force: true });
   process.kill(pid, 'SIGUSR2');
   const told = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []);
-  await until(() => told().length >= threads, 5_000, `the heaps of ${threads} threads`);
+  await until(() => told().length >= threads, PATIENCE_MS, `the heaps of ${threads} threads`);
   return told().map((line) => JSON.parse(line) as Heap);
 }
 
@@ -74,7 +75,7 @@ export const memory: Case = {
     recordHeaps(bench, await heaps(agent.pid, told, 3));
 
     const child = bench.owns(start(file, ['60000']), (c) => c.end());
-    await until(() => started.has(child.pid), 5_000, 'the start of the game');
+    await until(() => started.has(child.pid), PATIENCE_MS, 'the start of the game');
     await post(agent, '/desktop/command', { command: 'force_close', child_profile: 'default_child' });
     const awake = memoryMb(agent.pid);
     bench.record('awake', 'a game just closed, the pool awake', awake.rss, 'MB');

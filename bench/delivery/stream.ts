@@ -74,7 +74,7 @@ export const stalled: Case = {
     }, 100);
     bench.owns(watch, clearInterval);
     // Until the heap has found its size.
-    await play({ perSecond, seconds: bench.amount(10, 1) });
+    await play({ perSecond, seconds: bench.amount(6, 1) });
     const rssBefore = rssPeak;
     const alone: Summary[] = [];
     const beside: Summary[] = [];

@@ -1,6 +1,6 @@
 /** The built agent with settings for a bench: a game of the bench's own, no limits, everything else as it comes. */
 import { type Agent, startAgent } from '../../test/helpers/agent.ts';
-import type { Bench } from './bench.ts';
+import { type Bench, NotHere } from './bench.ts';
 import type { Server } from './clients.ts';
 
 export interface BenchAgent extends Server {
@@ -33,6 +33,6 @@ export async function benchAgent(
   const agent = await startAgent({ config, ...options });
   bench.owns(agent, () => agent.dispose());
   if (agent.json().source !== source)
-    throw new Error(`${source} does not work here: ${agent.json().source} does`);
+    throw new NotHere(`${source} does not work here: ${agent.json().source} does`);
   return { pid: agent.pid, port: agent.port, token: agent.token('control'), source, agent };
 }

@@ -27,6 +27,9 @@ export interface Group {
   readonly cases: readonly Case[];
 }
 
+/** What this machine cannot do, or not in time: it says nothing of the bench. */
+export class NotHere extends Error {}
+
 type Stop = () => unknown;
 
 export class Bench {
@@ -123,12 +126,13 @@ export async function runCase(
   const ms = deadlineMs + (long ? (asked.minutes ?? 0) * 60_000 : 0);
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`given up after ${ms / 1_000} s`)), ms);
+    timer = setTimeout(() => reject(new NotHere(`given up after ${ms / 1_000} s`)), ms);
   });
   try {
     await Promise.race([run(bench), deadline]);
   } catch (error) {
-    bench.record('failed', `${name} failed`, null, '', { note: message(error) });
+    const [id, what] = error instanceof NotHere ? ['not-here', 'was not measured'] : ['failed', 'failed'];
+    bench.record(id, `${name} ${what}`, null, '', { note: message(error) });
   } finally {
     clearTimeout(timer);
     await bench.end();

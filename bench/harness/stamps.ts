@@ -4,6 +4,7 @@
  */
 import { type EventSocket, openEventSocket } from '../../src/actors/scanner/event-socket.ts';
 import { PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK } from '../../src/actors/scanner/netlink.ts';
+import { message, NotHere } from './bench.ts';
 
 /** Stamps in ms on the monotonic clock. A pid can come round again: in a storm within seconds. */
 export class StampsByPid {
@@ -30,10 +31,14 @@ export class KernelStamps {
   lost = 0;
   readonly #socket: EventSocket;
 
-  /** Throws where the kernel has no process connector. `forks`: they are counted too. */
+  /** Throws `NotHere` where the kernel has no process connector. `forks`: they are counted too. */
   constructor({ forks = false } = {}) {
-    this.#socket = openEventSocket();
-    this.#socket.listen();
+    try {
+      this.#socket = openEventSocket();
+      this.#socket.listen();
+    } catch (error) {
+      throw new NotHere(`no process events: ${message(error)}`);
+    }
     this.#socket.listen((PROC_EVENT_EXEC | PROC_EVENT_EXIT | (forks ? PROC_EVENT_FORK : 0)) >>> 0);
   }
 

@@ -16,7 +16,7 @@ const requests: Case = {
     const server = await benchAgent(bench, { game: gameProgram().name, source: 'proc-events' });
     for (const path of ['/health', '/desktop/status', '/desktop/events/poll']) {
       await hammer(server, path, 0.3);
-      const { perSecond, samples } = await hammer(server, path, bench.amount(3, 0.5));
+      const { perSecond, samples } = await hammer(server, path, bench.amount(2, 0.5));
       const id = path.slice(1).replaceAll('/', '-');
       bench.record(`${id}.rate`, `GET ${path} over ${CONNECTIONS} connections`, perSecond, '/s');
       bench.latency(id, `GET ${path}`, samples, 'ms');

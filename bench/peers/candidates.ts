@@ -2,9 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { benchAgent } from '../harness/agent.ts';
-import type { Bench } from '../harness/bench.ts';
+import { type Bench, message } from '../harness/bench.ts';
 import { type Child, start } from '../harness/children.ts';
 import { type Client, connectBare, connectPoll, connectSocket, type OnEvent } from '../harness/clients.ts';
+import { KernelStamps } from '../harness/stamps.ts';
 
 /** One start or stop, when the client's handler had it. */
 export interface Notice {
@@ -116,7 +117,7 @@ const PYTHON = process.env.BENCH_PYTHON ?? '/usr/bin/python3';
 export const bareFloor = bareCandidate(
   { id: 'floor', name: 'bare floor' },
   [process.execPath, bundle('bare-floor')],
-  () => null,
+  processEventsMissing,
 );
 export const psListAgent = bareCandidate(
   { id: 'ps-list', name: 'ps-list agent, 1 s' },
@@ -128,6 +129,15 @@ export const psutilAgent = bareCandidate(
   [PYTHON, PSUTIL_AGENT],
   () => missingPython('psutil', 'websockets'),
 );
+
+function processEventsMissing(): string | null {
+  try {
+    new KernelStamps().close();
+    return null;
+  } catch (error) {
+    return message(error);
+  }
+}
 
 /** Modules of Python → why they cannot be used, with the Debian packages that have them; null: they can. */
 export function missingPython(...modules: readonly string[]): string | null {

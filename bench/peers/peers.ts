@@ -50,7 +50,7 @@ const latency: Case = {
     bench.owns(await crowd(bench.amount(CROWD, 20)), (c) => c.end());
     const pollers = present(bench, [psListAgent, psutilAgent], 'start.p50');
     const lasting = {
-      games: bench.amount(60, 1),
+      games: bench.amount(40, 1),
       intervalMs: 233,
       lifeMs: bench.amount(4_500, 2_500),
       patienceMs: bench.amount(6_000, 3_000),
@@ -85,7 +85,7 @@ const idle: Case = {
         running.push(await candidate.start(bench, gameProgram().name, () => {}));
       }
       await pause(bench.amount(3_000, 500));
-      const cpu = await cpuPercents(running, pause(bench.amount(10_000, 2_000)));
+      const cpu = await cpuPercents(running, pause(bench.amount(10_000, 1_000)));
       for (const [i, { id, name }] of candidates.entries()) {
         const what = `${name}, idle: CPU of a core, its children included`;
         bench.record(`${id}.cpu`, what, cpu[i] ?? null, '%');
@@ -120,8 +120,8 @@ const storm: Case = {
 };
 
 /** Longer than a poll and a restart take, so that what is lost is lost by the kill. */
-const LIFE_MS = 4_000;
-const BETWEEN_KILLS_MS = 2_500;
+const LIFE_MS = 3_500;
+const BETWEEN_KILLS_MS = 2_200;
 const GAME_EVERY_MS = 200;
 
 /** All at once: the same games, each candidate killed and started again at the same moments. */
@@ -142,7 +142,7 @@ const killed: Case = {
     }
     const kills = bench.amount(20, 1);
     const count = Math.ceil((kills * BETWEEN_KILLS_MS) / GAME_EVERY_MS);
-    const played = launch({ file, count, intervalMs: GAME_EVERY_MS, lifeMs: LIFE_MS });
+    const played = launch({ file, count, intervalMs: GAME_EVERY_MS, lifeMs: bench.amount(LIFE_MS, 1_000) });
     bench.owns(played, (l) => l.child.end());
     for (let kill = 0; kill < kills; kill++) {
       await pause(BETWEEN_KILLS_MS * (0.5 + Math.random()));

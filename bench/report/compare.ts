@@ -23,9 +23,12 @@ export interface Difference {
   readonly noise: boolean;
 }
 
-/** null: one single sample decides (a maximum), so that nothing follows from a difference. */
+/**
+ * null: nothing follows from a difference. Of a maximum one single sample decides; of a hop between threads that are
+ * `awake`, whether they happen to share a core.
+ */
 export function noiseBand({ id, unit, goal }: Measure): Band | null {
-  if (/\.max$/.test(id)) return null;
+  if (/\.max$|\.awake\./.test(id)) return null;
   if (goal?.at === 'exactly') return { share: 0, least: 0 };
   if (/\.exponent$/.test(id)) return { share: 0, least: 0.1 };
   if (/\.p99$/.test(id)) return { share: 0.6, least: 0 };
