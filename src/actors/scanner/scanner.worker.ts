@@ -2,6 +2,7 @@
 import type { FromScanner, ScannerCalls, ScannerInit, ToScanner } from '../../protocol/messages.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { runActor } from '../../runtime/host.ts';
+import { GIVE_BACK_AFTER_MS, giveBackMemory } from './memory.ts';
 import { sourceFactories } from './platform.ts';
 import { startScanner } from './scanner.ts';
 import { usageReader } from './usage.ts';
@@ -14,6 +15,7 @@ runActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>((host) => {
     wakeScanner(cell);
     releaseScanner(cell);
   });
+  setTimeout(giveBackMemory, GIVE_BACK_AFTER_MS).unref();
   return startScanner({
     host,
     clock: systemClock,
