@@ -30,7 +30,8 @@ const vitest = await startVitest('test', process.argv.slice(2), {
   pool: 'forks',
   // One Windows: the tests look at the processes in it.
   fileParallelism: false,
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 50_000 } },
 });
 await vitest.close();

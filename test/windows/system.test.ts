@@ -9,7 +9,7 @@ beforeAll(() => {
 });
 afterAll(() => probe.dispose());
 
-/** Both are coarse on Windows, and a machine under test may pause between the two. */
+/** Both are coarse on Windows. */
 const COARSE_MS = 100;
 
 test('awake and elapsed time run on together while nothing sleeps, and never back', async () => {

@@ -3,10 +3,14 @@
  * output is nothing that Windows' Node can open there), awaited line by line.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, type FSWatcher, mkdtempSync, openSync, readFileSync, rmSync, watch } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { APP, wineEnv } from './setup.ts';
+
+const LOOK_EVERY_MS = 20;
+/** Many times what any of this takes on a slow machine, and less than the time-out of a test. */
+const PATIENCE_MS = 100_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -50,11 +54,10 @@ export class WineProgram {
   }
 
   /** The first whole line of standard output that fits. Rejects when the program ends, or in time, without one. */
-  line(fits: (line: string) => boolean, timeoutMs = 50_000): Promise<string> {
+  line(fits: (line: string) => boolean, timeoutMs = PATIENCE_MS): Promise<string> {
     return new Promise((resolve, reject) => {
-      let watcher: FSWatcher | null = null;
       const settle = (act: () => void) => {
-        watcher?.close();
+        clearInterval(looking);
         clearTimeout(timer);
         act();
       };
@@ -66,9 +69,8 @@ export class WineProgram {
       const fail = (why: string) =>
         settle(() => reject(new Error(`${why}\n${this.stdout.slice(-2_000)}\n${this.stderr.slice(-4_000)}`)));
       const timer = setTimeout(() => fail(`no such line in ${timeoutMs} ms`), timeoutMs);
-      watcher = watch(this.#out, look);
+      const looking = setInterval(look, LOOK_EVERY_MS);
       void this.exited.then(look);
-      look();
     });
   }
 

@@ -59,6 +59,8 @@ const ENTRY_NAME_BYTES = 56;
 const ENTRY_NAME_POINTER = 64;
 const ENTRY_PID = 80;
 const ENTRY_PARENT = 88;
+/** What Wine tells as the start of a process that it lists before it has started. */
+const NOT_STARTED = 0x5555_5555_5555_5555n;
 
 const PATH_MAX_CHARS = 32_768;
 const COMMAND_MAX_BYTES = 65_536 + 16;
@@ -191,14 +193,15 @@ function uint32(value: number): Buffer {
 function* snapshotEntries(list: Buffer, address: bigint): Generator<SnapshotEntry> {
   for (let at = 0, next = 1; next !== 0; at += next) {
     next = list.readUInt32LE(at + ENTRY_NEXT);
-    if (list.readUInt32LE(at + ENTRY_THREADS) === 0) continue;
+    const created = list.readBigUInt64LE(at + ENTRY_CREATED);
+    if (list.readUInt32LE(at + ENTRY_THREADS) === 0 || created === NOT_STARTED) continue;
     const nameBytes = list.readUInt16LE(at + ENTRY_NAME_BYTES);
     const nameAt = nameBytes === 0 ? 0 : Number(list.readBigUInt64LE(at + ENTRY_NAME_POINTER) - address);
     yield {
       pid: list.readUInt32LE(at + ENTRY_PID),
       parentPid: list.readUInt32LE(at + ENTRY_PARENT),
       name: list.toString('utf16le', nameAt, nameAt + nameBytes),
-      startKey: String(list.readBigUInt64LE(at + ENTRY_CREATED)),
+      startKey: String(created),
     };
   }
 }

@@ -6,36 +6,37 @@ import type { CloseTask } from '../../../src/protocol/messages.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { claimPid, type Game, Games, scenario } from './kit.ts';
 
+/** For a game that lets this time pass. */
 const WAIT_MS = 1_500;
-const SETTLED_MS = 500;
+/** For one that goes within it, on a slow machine too. */
+const LONG_WAIT_MS = 30_000;
 
 const games = new Games();
 const control = windowsControl();
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A game that has had the time to make its window, or to guard itself, as it was seen before. */
-async function started(does: readonly string[]): Promise<{ game: Game; seen: SeenProcess }> {
+/** A game that has made its window, or guarded itself, and said so; as it was seen before. */
+async function started(does: readonly string[], ready?: string): Promise<{ game: Game; seen: SeenProcess }> {
   const game = games.start('Player', does);
   const seen = control.look(game.pid);
   if (!seen) throw new Error('a game that runs is not seen');
-  await pause(SETTLED_MS);
+  if (ready !== undefined) await game.says(ready);
   return { game, seen };
 }
 
-function close(target: SeenProcess): ReturnType<typeof closeProcess> {
-  const task: CloseTask = { target: { ...target, name: 'game' }, waitMs: WAIT_MS, ownPids: [process.pid] };
+function close(target: SeenProcess, waitMs = WAIT_MS): ReturnType<typeof closeProcess> {
+  const task: CloseTask = { target: { ...target, name: 'game' }, waitMs, ownPids: [process.pid] };
   return closeProcess(task, control, systemClock);
 }
 
 const runs = (pid: number) => control.look(pid) !== null;
 
 await scenario('window', games, async () => {
-  const { game, seen } = await started(['window']);
-  return { pid: game.pid, seen, report: await close(seen), runs: runs(game.pid) };
+  const { game, seen } = await started(['window'], 'shown');
+  return { pid: game.pid, seen, report: await close(seen, LONG_WAIT_MS), runs: runs(game.pid) };
 });
 
 await scenario('tray', games, async () => {
-  const { game, seen } = await started(['tray']);
+  const { game, seen } = await started(['tray'], 'shown');
   return { report: await close(seen), runs: runs(game.pid) };
 });
 
@@ -45,7 +46,7 @@ await scenario('no window', games, async () => {
 });
 
 await scenario('family', games, async () => {
-  const { game, seen } = await started(['family']);
+  const { game, seen } = await started(['family'], 'family');
   const children = control.children(new Set([game.pid]));
   return { report: await close(seen), children: children.length, childRuns: children.some(runs) };
 });
@@ -77,12 +78,12 @@ await scenario('another image', games, async () => {
 });
 
 await scenario('may be seen, not ended', games, async () => {
-  const { game, seen } = await started(['guarded', '101000']);
+  const { game, seen } = await started(['guarded', '101000'], 'guarded');
   return { report: await close(seen), runs: runs(game.pid) };
 });
 
 await scenario('may not be seen', games, async () => {
-  const { game, seen } = await started(['guarded', '0']);
+  const { game, seen } = await started(['guarded', '0'], 'guarded');
   const report = await close(seen);
   game.kill();
   await game.exited;

@@ -8,9 +8,11 @@ import { startScanner } from '../../../src/actors/scanner/scanner.ts';
 import { usageReader } from '../../../src/actors/scanner/usage.ts';
 import type { FromScanner, ScannerConfig } from '../../../src/protocol/messages.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { claimPid, Games, scenario, wallMs } from './kit.ts';
+import { claimPid, Games, scenario, until, wallMs } from './kit.ts';
 
 const POLL_MS = 50;
+/** So long that no look comes while a scenario lasts. */
+const SELDOM_MS = 60_000;
 const ROUNDS = 20;
 /** Longer than two looks of a quiet machine. */
 const NOTHING_MORE_MS = 600;
@@ -74,7 +76,7 @@ class Watch {
   }
 
   async #first(from: number, fits: (message: FromScanner) => boolean): Promise<Told> {
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(30_000);
     for (;;) {
       const found = this.told.slice(from).find(({ message }) => fits(message));
       if (found) return found;
@@ -103,13 +105,17 @@ function createdMs({ message }: Told): number {
 
 const watch = new Watch();
 const early = games.start('Player');
-const scanner = await startScanner({
-  host: { init: { bootId: 'wine', config }, post: (message) => watch.hear(message), worked: () => {} },
-  clock: systemClock,
-  platform: process.platform,
-  factories: sourceFactories(() => {}),
-  usage: usageReader(),
-});
+const scanner = await scannerFor(watch, config);
+
+function scannerFor(heard: Watch, config: ScannerConfig): ReturnType<typeof startScanner> {
+  return startScanner({
+    host: { init: { bootId: 'wine', config }, post: (message) => heard.hear(message), worked: () => {} },
+    clock: systemClock,
+    platform: process.platform,
+    factories: sourceFactories(() => {}),
+    usage: usageReader(),
+  });
+}
 
 await scenario('found at the start', games, async () => {
   const snapshot = watch.told[0]?.message;
@@ -130,7 +136,7 @@ await scenario('found at the start', games, async () => {
 await scenario('start and exit', games, async () => {
   const starts: number[] = [];
   const exits: number[] = [];
-  let byHandle = 0;
+  const from = watch.told.length;
   let handles = 0;
   for (let round = 0; round < ROUNDS; round++) {
     // Not in step with the looks.
@@ -142,11 +148,34 @@ await scenario('start and exit', games, async () => {
     game.kill();
     const stop = await watch.stopped(game.pid);
     exits.push(stop.atMs - killedMs);
-    if (stop.message.type === 'process.stopped' && stop.message.how === 'exit') byHandle += 1;
     await game.exited;
     if (round === 1) handles = openHandles();
   }
-  return { starts, exits, byHandle, handlesLeft: openHandles() - handles };
+  const handlesLeft = () => openHandles() - handles;
+  // What a handle was opened for may end a moment after it was told.
+  await until(() => handlesLeft() <= 0, 'no handle is left').catch(() => {});
+  return { starts, exits, told: watch.told.length - from, handlesLeft: handlesLeft() };
+});
+
+await scenario('exit between looks', games, async () => {
+  const rare = new Watch();
+  const seldom: ScannerConfig = {
+    ...config,
+    detection: { ...config.detection, poll_interval_ms: SELDOM_MS, reconcile_seconds: 3_600 },
+  };
+  const other = await scannerFor(rare, seldom);
+  const game = games.start('Player');
+  // Each configuration is a look; one that comes too early does not see it yet.
+  await until(async () => {
+    await other.calls.configure(seldom);
+    return rare.history().length > 1;
+  }, 'the game is told');
+  await watch.started(game.pid);
+  game.kill();
+  const { message } = await rare.stopped(game.pid);
+  await other.stop();
+  await watch.stopped(game.pid);
+  return { how: message.type === 'process.stopped' ? message.how : message.type };
 });
 
 await scenario('two instances', games, async () => {
@@ -173,12 +202,15 @@ await scenario('ignored', games, async () => {
 
 await scenario('launcher and player', games, async () => {
   const from = watch.told.length;
-  const launcher = games.start('Launcher', ['launch', games.file(games.name('Player')), 'sleep', '1500']);
+  const isStart = ({ message }: Told) => message.type === 'process.started';
+  const launcher = games.start('Launcher', ['launch', games.file(games.name('Player')), 'sleep']);
   await launcher.exited;
+  await until(() => watch.told.slice(from).some(isStart), 'the player is told');
   await pause(NOTHING_MORE_MS);
   const afterLauncher = watch.history(from);
-  const start = watch.told.slice(from).find(({ message }) => message.type === 'process.started')?.message;
+  const start = watch.told.slice(from).find(isStart)?.message;
   if (start?.type !== 'process.started') throw new Error('no start was told');
+  process.kill(start.process.pid);
   await watch.stopped(start.process.pid);
   return { name: games.name('Player'), afterLauncher, after: watch.history(from) };
 });
@@ -194,6 +226,7 @@ await scenario('store edition', games, async () => {
 await scenario('same program as its parent', games, async () => {
   const from = watch.told.length;
   const game = games.start('Player', ['family']);
+  await game.says('family');
   await watch.started(game.pid);
   await pause(NOTHING_MORE_MS);
   const told = watch.history(from);
@@ -225,7 +258,7 @@ await scenario('pid reused', games, async () => {
 
 await scenario('not ours to open', games, async () => {
   const hidden = games.start('Hidden', ['guarded', '0']);
-  await pause(NOTHING_MORE_MS);
+  await hidden.says('guarded');
   const from = watch.told.length;
   await scanner.calls.configure(withHidden());
   await pause(NOTHING_MORE_MS);

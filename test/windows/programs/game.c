@@ -5,9 +5,9 @@
  *   sleep MS            no window, ends after MS
  *   window              a visible window, told as "shown", that ends the program when it is closed
  *   tray                a visible window that hides when it is closed; the program lives on
- *   guarded RIGHTS      denies everybody all rights on the process but these (hexadecimal)
+ *   guarded RIGHTS      denies everybody all rights on the process but these (hexadecimal), then says "guarded"
  *   launch FILE ARGS    starts FILE, waits half a second, ends
- *   family              starts itself once more with the same command line
+ *   family              starts itself once more with the same command line, then says "family"
  *   claim PID FILE      starts FILE as a process that has this pid, which must be free
  */
 #include <windows.h>
@@ -25,6 +25,11 @@ static LRESULT CALLBACK on_message(HWND window, UINT message, WPARAM w, LPARAM l
     return DefWindowProcW(window, message, w, l);
 }
 
+static void say(const char *what) {
+    puts(what);
+    fflush(stdout);
+}
+
 static int show_window(void) {
     WNDCLASSW class = {.lpfnWndProc = on_message, .lpszClassName = L"PlaywardenGame"};
     RegisterClassW(&class);
@@ -32,8 +37,7 @@ static int show_window(void) {
                                 NULL, NULL, NULL, NULL);
     if (!window) return (int)GetLastError();
     SetTimer(window, 1, LIFE_MS, NULL);
-    puts("shown");
-    fflush(stdout);
+    say("shown");
     for (MSG message; GetMessageW(&message, NULL, 0, 0) > 0;) DispatchMessageW(&message);
     return 0;
 }
@@ -49,6 +53,7 @@ static int guarded(DWORD rights) {
     SetSecurityDescriptorDacl(&descriptor, TRUE, (ACL *)acl, FALSE);
     if (!SetKernelObjectSecurity(GetCurrentProcess(), DACL_SECURITY_INFORMATION, &descriptor))
         return (int)GetLastError();
+    say("guarded");
     Sleep(LIFE_MS);
     return 0;
 }
@@ -73,6 +78,7 @@ static int family(void) {
     if (!getenv("PLAYWARDEN_FAMILY")) {
         SetEnvironmentVariableA("PLAYWARDEN_FAMILY", "1");
         CreateProcessA(NULL, GetCommandLineA(), NULL, NULL, FALSE, 0, NULL, NULL, &how, &started);
+        say("family");
     }
     Sleep(LIFE_MS);
     return 0;
@@ -99,7 +105,7 @@ static DWORD used_up(void) {
 static int claim(DWORD pid, char *file) {
     STARTUPINFOA how = {.cb = sizeof how};
     PROCESS_INFORMATION started;
-    for (int tries = 0; tries < 5; tries++) {
+    for (int tries = 0; tries < 20; tries++) {
         int turn = 1;
         for (int n = 0; used_up() != pid; n++)
             if (n > 10000) return 1;
