@@ -96,7 +96,7 @@ const poll: Transport = {
         if (!events.some((e) => e.meta.id === event.meta.id)) events.push(event);
       }
     };
-    const wait: Receiver['wait'] = async (fits, timeoutMs = 5_000) => {
+    const wait: Receiver['wait'] = async (fits, timeoutMs = 20_000) => {
       for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(50)) {
         await ask();
         const found = events.find(fits);

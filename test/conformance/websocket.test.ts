@@ -100,7 +100,7 @@ describe('W2: the reliable client', () => {
     const client = await raw({ protocols: ['playwarden.v1'] });
     expect((await client.closed).code).toBe(4500);
     expect(Date.now() - since).toBeGreaterThan(4_500);
-    expect(Date.now() - since).toBeLessThan(7_000);
+    expect(Date.now() - since).toBeLessThan(15_000);
   });
 
   it.each([
@@ -146,11 +146,12 @@ describe('W2: the reliable client', () => {
     const { epoch, last } = await ends(target);
     while ((await ends(target)).last < last + 300) await notifyMany(target, 10);
     const client = await reliable(CLIENTS.a, { epoch, offset: last });
+    await client.until(() => (client.events.length >= 256 ? true : undefined));
     const flight = await client.settledEvents(500);
     expect(flight.length).toBe(256);
     client.send({ type: 'ack', epoch, offset: last + 100 });
     await client.until(() => client.events.find((e) => e.meta.offset === last + 300));
-  }, 60_000);
+  });
 });
 
 describe('W3: the welcome', () => {
@@ -330,9 +331,9 @@ describe('W5, W6, W7: the end of a link', () => {
     await skipToNow(target, CLIENTS.a);
     const client = await reliable(CLIENTS.a);
     await welcomed(client);
-    await client.until(() => client.pings[0], 27_000);
+    await client.until(() => client.pings[0], 33_000);
     expect(client.isOpen).toBe(true);
-  }, 30_000);
+  });
 
   it('W6: a client that answers no ping is closed with 4004 or dropped after 35 s', async () => {
     const client = await raw({ protocols: ['playwarden.v1'], autoPong: false });
@@ -340,7 +341,7 @@ describe('W5, W6, W7: the end of a link', () => {
     await welcomed(client);
     const { code } = await client.closed;
     expect([4004, 1006]).toContain(code);
-  }, 45_000);
+  });
 });
 
 describe('the upgrade', () => {

@@ -51,7 +51,7 @@ async function play(): Promise<Game> {
 const config = () => ({
   games: [{ id: 'roblox', name: 'Roblox', match: [{ path: `${tmpdir()}/playwarden-game-*/${gameName}` }] }],
   sessions: { rejoin_seconds: 0.3 },
-  enforcement: { close_wait_seconds: 1 },
+  enforcement: { close_wait_seconds: 10 },
 });
 
 const get = (path: string) => http({ url: agent.url, path, token: agent.token('view') });
@@ -65,7 +65,7 @@ class Poller {
   #epoch = '';
 
   async until(wanted: string): Promise<Frame> {
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+    for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
       const query = this.#epoch ? `&after=${this.#after}&epoch=${this.#epoch}` : '';
       const { json } = await get(`/desktop/events/poll?client_id=poller&wait=5${query}`);
       this.events.push(...json.events);
@@ -101,7 +101,7 @@ describe('the whole flow', () => {
     });
     expect(await game.exited).toMatchObject({ signal: 'SIGTERM' });
 
-    await client.next((f) => f.type === 'firebase_sync_request', 10_000);
+    await client.next((f) => f.type === 'firebase_sync_request');
     const told = client.events.filter((e) => PLAY.includes(kind(e)));
     expect(told.map(kind)).toEqual(PLAY);
     expect(told[2].data).toMatchObject({
@@ -213,7 +213,7 @@ describe('D4, T7: kill -9', () => {
     expect(again.json).toMatchObject({ status: 'success', duplicate: true });
 
     const client = await openRaw({ url: agent.url, token: agent.token('view') });
-    await client.next((f) => f.type === 'notification' && f.data.title === 'round 19', 10_000);
+    await client.next((f) => f.type === 'notification' && f.data.title === 'round 19');
     const events = await client.settledEvents();
     expect(events.filter((e) => e.data.type === 'message').map((e) => e.data.title)).toEqual(sent);
     expect(new Set(events.map((e) => e.meta.epoch)).size).toBe(1);

@@ -57,6 +57,7 @@ const child = async () =>
   (await http({ url: agent.url, path: '/desktop/status', token: agent.token('view') })).json.children
     .default_child;
 
+const at = (frame: Frame) => Date.parse(frame.meta.ts);
 const event = (kind: string) => (frame: Frame) => frame.event_type === kind;
 const notification = (kind: string) => (frame: Frame) =>
   frame.type === 'notification' && frame.data.type === kind;
@@ -65,13 +66,12 @@ describe('T4, T6: a limit of seconds', () => {
   test('warns, tells that the time is up, closes after the grace, and closes a relaunch at once', async () => {
     const client = await run({ daily_limit_minutes: 4 / 60, warn_minutes: [2 / 60], grace_seconds: 1 });
     const first = await play();
-    const startedAt = performance.now();
+    const started = await client.next(event('roblox_started'));
     const warning = await client.next(event('time_limit_warning'));
-    expect(performance.now() - startedAt).toBeGreaterThan(1_500);
+    expect(at(warning) - Date.parse(started.data.process_info.started_at)).toBeGreaterThan(1_500);
     expect(warning.data.session_data).toMatchObject({ limited_by: 'day', is_active: true });
-    await client.next(notification('time_limit_exceeded'), 6_000);
-    const exceededAt = performance.now();
-    const closed = await client.next(event('roblox_auto_closed'), 6_000);
+    const exceeded = await client.next(notification('time_limit_exceeded'));
+    const closed = await client.next(event('roblox_auto_closed'));
     expect(closed.data).toMatchObject({ reason: 'limit', process_info: { pid: first.pid } });
     expect(closed.data.why).toMatchObject({
       rule: 'day',
@@ -79,27 +79,27 @@ describe('T4, T6: a limit of seconds', () => {
         /^Roblox was closed at \d\d:\d\d: [\d.]+ of 0\.07 minutes used today\.$/,
       ),
     });
-    expect(performance.now() - exceededAt).toBeGreaterThan(800);
+    expect(at(closed) - at(exceeded)).toBeGreaterThan(800);
     await first.exited;
 
     const second = await play();
-    const again = await client.next(event('roblox_auto_closed'), 6_000);
+    const again = await client.next(event('roblox_auto_closed'));
     expect(again.data.process_info.pid).toBe(second.pid);
     expect(await child()).toMatchObject({ remaining_minutes: 0, limited_by: 'day' });
     await client.close();
   });
 
   test('extend_time during the grace keeps the game, and the warnings are re-armed', async () => {
-    const client = await run({ daily_limit_minutes: 2 / 60, warn_minutes: [1], grace_seconds: 2 });
+    const client = await run({ daily_limit_minutes: 2 / 60, warn_minutes: [1], grace_seconds: 4 });
     const first = await play();
-    await client.next(notification('time_limit_exceeded'), 6_000);
+    await client.next(notification('time_limit_exceeded'));
     const answer = await command({ command: 'extend_time', parameters: { minutes: 1 } });
     expect(answer.json).toMatchObject({ status: 'success' });
-    await client.next(event('time_limit_warning'), 6_000);
+    await client.next(event('time_limit_warning'));
     const status = await child();
-    expect(status.remaining_minutes).toBeGreaterThan(0.9);
+    expect(status.remaining_minutes).toBeGreaterThan(0.5);
     expect(status.remaining_minutes).toBeLessThanOrEqual(1);
-    expect(await Promise.race([first.exited, client.settledEvents(2_500).then(() => 'alive')])).toBe('alive');
+    expect(await Promise.race([first.exited, client.settledEvents(4_500).then(() => 'alive')])).toBe('alive');
     await client.close();
   });
 
@@ -108,10 +108,10 @@ describe('T4, T6: a limit of seconds', () => {
     const first = await play();
     await client.next(event('session_started'));
     await command({ command: 'pause', parameters: {} });
-    expect((await client.next(event('roblox_auto_closed'), 6_000)).data).toMatchObject({ reason: 'pause' });
+    expect((await client.next(event('roblox_auto_closed'))).data).toMatchObject({ reason: 'pause' });
     await first.exited;
     const second = await play();
-    expect((await client.next(event('roblox_auto_closed'), 6_000)).data.process_info.pid).toBe(second.pid);
+    expect((await client.next(event('roblox_auto_closed'))).data.process_info.pid).toBe(second.pid);
     await command({ command: 'resume', parameters: {} });
     const third = await play();
     await client.next(event('roblox_started'));
@@ -122,7 +122,7 @@ describe('T4, T6: a limit of seconds', () => {
   test('auto_close false tells and does not close', async () => {
     const client = await run({ daily_limit_minutes: 1 / 60, grace_seconds: 0, auto_close: false });
     const first = await play();
-    await client.next(notification('time_limit_exceeded'), 6_000);
+    await client.next(notification('time_limit_exceeded'));
     expect(await Promise.race([first.exited, client.settledEvents(2_000).then(() => 'alive')])).toBe('alive');
     await client.close();
   });
@@ -150,18 +150,16 @@ describe('T3, T7: an agent that was dead meanwhile', () => {
     const before = (await client.next(event('session_started'))).data.session_data;
     await client.next(event('time_limit_warning'));
     await agent.kill('SIGKILL');
-    const diedAt = performance.now();
     await sleep(3_000); // what is measured here is the time that passes
     await agent.start();
     const back = await connect();
-    const gone = (performance.now() - diedAt) / 1_000;
     await games[0]?.stop();
-    const { session_data } = (await back.next(event('session_ended'), 6_000)).data;
+    const { session_data } = (await back.next(event('session_ended'))).data;
     expect(session_data.session_id).toBe(before.session_id);
     // A busy machine may hold the agent for a moment more, which is a gap of its own.
     const [gap, ...more] = session_data.gaps.filter((g: { reason: string }) => g.reason === 'agent_down');
     expect(more).toEqual([]);
-    expect(gap.charged_minutes * 60).toBeGreaterThan(gone - 2);
+    expect(gap.charged_minutes * 60).toBeGreaterThan(2.9);
     const lasted = (Date.parse(session_data.time_end) - Date.parse(session_data.time_start)) / 1_000;
     expect(session_data.duration_seconds).toBeGreaterThan(lasted - 0.5);
     expect(session_data.duration_seconds).toBeLessThan(lasted + 0.5);
@@ -176,12 +174,12 @@ describe('E1: agent and game die together', () => {
     const played = await play();
     const { time_start } = (await client.next(event('session_started'))).data.session_data;
     await sleep(4_000); // what is measured here is the time that passes
-    const diedAt = Date.now();
     await agent.kill('SIGKILL');
+    const diedAt = Date.now();
     await played.stop('SIGKILL');
     await agent.start();
     const back = await connect();
-    const { session_data } = (await back.next(event('session_ended'), 6_000)).data;
+    const { session_data } = (await back.next(event('session_ended'))).data;
     expect(session_data).toMatchObject({ end_reason: 'agent_down' });
     const lastedMs = diedAt - Date.parse(time_start);
     expect(session_data.duration_seconds * 1_000).toBeGreaterThan(lastedMs - 3_000);
@@ -205,7 +203,7 @@ describe('T3: a game or an agent that somebody stops (SIGSTOP)', () => {
     agent.signal('SIGCONT');
     expect(await child()).toMatchObject({ playing: true });
     await stopped.stop();
-    const { session_data } = (await client.next(event('session_ended'), 6_000)).data;
+    const { session_data } = (await client.next(event('session_ended'))).data;
     const lasted = (Date.parse(session_data.time_end) - Date.parse(session_data.time_start)) / 1_000;
     expect(lasted).toBeGreaterThan(7);
     expect(Math.abs(session_data.duration_seconds - lasted)).toBeLessThan(0.1);
@@ -313,13 +311,13 @@ describe('T1: a clock that is set', () => {
       setClock(0);
       const client = await run({ daily_limit_minutes: 2 / 60, grace_seconds: 0, warn_minutes: [] }, faked());
       await play();
-      await client.next(event('roblox_auto_closed'), 8_000);
+      await client.next(event('roblox_auto_closed'));
       for (const step of [86_400, -7_200, 0]) {
         setClock(step);
         await client.next(event('clock_changed'), 40_000);
         expect(await child()).toMatchObject({ remaining_minutes: 0 });
         const relaunch = await play();
-        await client.next(event('roblox_auto_closed'), 8_000);
+        await client.next(event('roblox_auto_closed'));
         await relaunch.exited;
       }
       await agent.restart('SIGKILL');

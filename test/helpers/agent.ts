@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-const READY_TIMEOUT_MS = 15_000;
-const STOP_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 45_000;
+const STOP_TIMEOUT_MS = 20_000;
 
 export interface AgentOptions {
   /** Written to a file and given as `--config`. */

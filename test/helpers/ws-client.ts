@@ -18,6 +18,9 @@ export interface RawOptions {
   readonly autoPong?: boolean;
 }
 
+/** What a slow machine may need for an answer; a test whose rule is about time names its own. */
+const PATIENCE_MS = 20_000;
+
 export interface Closed {
   readonly code: number;
   readonly reason: string;
@@ -74,7 +77,7 @@ export class RawClient {
   }
 
   /** The first frame not yet read that fits; those before it are passed over. */
-  async next(fits: (frame: Frame) => boolean = () => true, timeoutMs = 5_000): Promise<Frame> {
+  async next(fits: (frame: Frame) => boolean = () => true, timeoutMs = PATIENCE_MS): Promise<Frame> {
     return this.until(() => {
       const at = this.frames.findIndex((frame, index) => index >= this.#read && fits(frame));
       if (at < 0) return undefined;
@@ -84,7 +87,7 @@ export class RawClient {
   }
 
   /** What `look` returns once it is not undefined; looked at again after each frame and ping. */
-  async until<T>(look: () => T | undefined, timeoutMs = 5_000): Promise<T> {
+  async until<T>(look: () => T | undefined, timeoutMs = PATIENCE_MS): Promise<T> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const found = look();
