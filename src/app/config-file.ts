@@ -1,9 +1,10 @@
 /** Reads the configuration from its file: which file, what is in it, and every mistake told at once (C1, C9). */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, DEFAULT_CONFIG, parseConfig } from '../protocol/config.ts';
 import type { FieldError } from '../protocol/problems.ts';
 import { reasonOf } from './data-dir.ts';
+import { readSmallFile } from './small-file.ts';
 
 export type ConfigRead =
   | { readonly ok: true; readonly config: Config; readonly file: string | null }
@@ -14,7 +15,7 @@ export function readConfig(named: string | undefined, dataDir: string): ConfigRe
   const file = named ?? join(dataDir, 'config.json');
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readSmallFile(file);
   } catch (error) {
     const reason = reasonOf(error);
     if (named === undefined && reason === 'ENOENT') return { ok: true, config: DEFAULT_CONFIG, file: null };

@@ -2,9 +2,10 @@
  * `playwarden parent-key add|list|remove`: the keys with which a parent's phone signs commands (contract K5), kept
  * in the configuration file. Whoever may write there may enrol: that is the account of the agent.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultDataDir, prepareDataDir, reasonOf } from '../app/data-dir.ts';
+import { readSmallFile } from '../app/small-file.ts';
 import { writeWholeFile } from '../app/whole-file.ts';
 import { findAgent } from '../client/discover.ts';
 import type { ParentKey } from '../protocol/config.ts';
@@ -88,7 +89,7 @@ function configOf({ config, dataDir }: ParentKeyOptions): ConfigOnDisk {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readSmallFile(file);
   } catch (error) {
     throw new UserError(EXIT.config, `${file} cannot be read (${reasonOf(error)}).`);
   }

@@ -2,10 +2,10 @@
  * `playwarden simulate`: what a rule set would do on a written day, before a Saturday proves it wrong. Needs no
  * agent and touches none; the scenario's format stands in protocol/scenario.ts.
  */
-import { readFileSync } from 'node:fs';
 import { simulate as play, type Simulation } from '../actors/session/simulate.ts';
 import { describeErrors, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../app/data-dir.ts';
+import { readSmallFile } from '../app/small-file.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
 import { parseScenario, type Scenario } from '../protocol/scenario.ts';
@@ -36,7 +36,7 @@ export function simulate(options: SimulateOptions): ExitCode {
 function readScenario(file: string, config: Config): Scenario {
   let document: unknown;
   try {
-    document = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
+    document = JSON.parse(readSmallFile(file).replace(/^\uFEFF/, ''));
   } catch (error) {
     const why =
       error instanceof SyntaxError ? `is not JSON: ${error.message}` : `cannot be read (${reasonOf(error)})`;

@@ -1,5 +1,5 @@
 /** Contract section 1, from outside: the built command line as a child process, its output and its exit codes. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -56,7 +56,7 @@ function cli(
     child.stderr.on('data', (chunk) => {
       stderr += chunk;
     });
-    const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 50_000);
     child.once('close', (code) => {
       clearTimeout(timer);
       resolve({ code, stdout, stderr });
@@ -110,6 +110,17 @@ describe('config', () => {
     const { code, stderr } = await cli(['config', 'check', file('c.json', text)]);
     expect(code).toBe(78);
     expect(stderr).toMatch(/^\$: /);
+  });
+
+  test('check reads what the shell hands over, up to 1 MiB', async () => {
+    const check = (from: string) =>
+      spawnSync('sh', ['-c', `${from} | "$0" "$1" config check /dev/stdin`, process.execPath, CLI], {
+        encoding: 'utf8',
+      });
+    expect(check('"$0" "$1" config print')).toMatchObject({ status: 0, stdout: 'ok\n' });
+    const refused = check('head -c 2000000 /dev/zero');
+    expect(refused).toMatchObject({ status: 78 });
+    expect(refused.stderr).toContain('larger than 1 MiB');
   });
 });
 
@@ -335,7 +346,7 @@ describe('C4: stopping and reloading', () => {
 // biome-ignore lint/suspicious/noExplicitAny: tests look into events whose shape is what they check
 async function nextEvent(agent: Agent, kind: string): Promise<any> {
   const client = await openRaw({ url: agent.url, token: agent.token('view') });
-  const event = await client.next((frame: Frame) => frame.event_type === kind, 10_000);
+  const event = await client.next((frame: Frame) => frame.event_type === kind);
   client.close();
   return event;
 }
