@@ -21,6 +21,7 @@ import {
 } from './command-outcome.ts';
 import { type CommandRequest, changesSomething, readRequest, resolveCommand } from './command-request.ts';
 import { oneAtATime } from './one-at-a-time.ts';
+import { verifiedLately } from './verified-lately.ts';
 
 /** More commands than that under way at once are refused with 429. */
 const MAX_RUNNING = 64;
@@ -62,6 +63,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   const looks = rateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
   const changes = rateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
   const inTurn = oneAtATime(MAX_VERIFYING);
+  const verifiedBefore = verifiedLately();
   let stopping = false;
   const effects = createCommandEffects(options, () => stopping);
 
@@ -94,6 +96,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
         agentId: options.agentId,
         nowMs: clock.wall(),
         highestTrustedMs: options.highestTrustedMs(),
+        verifiedBefore,
       }),
     );
     if (!verifying) {

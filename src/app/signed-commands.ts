@@ -9,6 +9,7 @@ import type { Answer } from '../protocol/ports.ts';
 import { type Problem, type ProblemSlug, problem } from '../protocol/problems.ts';
 import { fieldErrors } from '../protocol/schema-errors.ts';
 import { changesSomething } from './command-request.ts';
+import type { VerifiedLately } from './verified-lately.ts';
 
 export interface SignatureRules {
   readonly keys: readonly ParentKey[];
@@ -17,6 +18,7 @@ export interface SignatureRules {
   readonly nowMs: number;
   /** The latest trusted time ever seen, ms: a clock set back does not revive what has expired. */
   readonly highestTrustedMs: number;
+  readonly verifiedBefore: VerifiedLately;
 }
 
 export interface SignedCommand {
@@ -38,8 +40,9 @@ export async function verifySigned(jws: string, rules: SignatureRules): Promise<
   if (parts.header.alg !== 'EdDSA') {
     return refuse('signature-invalid', 'The header must say alg EdDSA; no other signature is taken.');
   }
-  const signer = await findSigner(jws, parts, rules.keys);
+  const signer = await findSigner(jws, parts, rules);
   if (signer) return { ok: false, problem: signer };
+  rules.verifiedBefore.remember(jws);
 
   const claims = signedPayload.safeParse(parts.payload);
   const stamped = fieldErrors(claims.error?.issues ?? []).filter(({ path }) => CLAIMS.has(path));
@@ -71,9 +74,14 @@ interface Decoded {
 /**
  * Finds the key that made the signature; null: found. Which of the two refusals applies is certain with a `kid`:
  * a known one whose key does not verify was altered, an unknown one is a stranger's. Without it a stranger's
- * signature and an altered text look alike, and a text that still reads as a command is called a stranger's.
+ * signature and an altered text look alike, unless the text or the signature is one that held lately; a text that
+ * still reads as a command is called a stranger's then.
  */
-async function findSigner(jws: string, parts: Decoded, keys: readonly ParentKey[]): Promise<Problem | null> {
+async function findSigner(
+  jws: string,
+  parts: Decoded,
+  { keys, verifiedBefore }: SignatureRules,
+): Promise<Problem | null> {
   const { compactVerify, importJWK, calculateJwkThumbprint } = await import('jose');
   const { kid } = parts.header;
   const candidates: ParentKey[] = [];
@@ -91,7 +99,7 @@ async function findSigner(jws: string, parts: Decoded, keys: readonly ParentKey[
   }
   const readable = signedPayload.safeParse(parts.payload).success && changesSomething(parts.payload);
   const stranger = kid === undefined ? readable : candidates.length === 0;
-  return stranger
+  return stranger && !verifiedBefore.hasPartOf(jws)
     ? problem('signature-wrong-key', 'No key in security.parent_keys made this signature.')
     : problem(
         'signature-invalid',

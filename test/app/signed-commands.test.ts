@@ -2,6 +2,7 @@
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { verifySigned } from '../../src/app/signed-commands.ts';
+import { verifiedLately } from '../../src/app/verified-lately.ts';
 import type { ParentKey } from '../../src/protocol/config.ts';
 import type { Answer } from '../../src/protocol/ports.ts';
 import { AGENT_ID, CommandBench } from '../helpers/command-bench.ts';
@@ -165,6 +166,22 @@ describe('a forgery', () => {
     expect(await send(bench, more)).toBe('signature-invalid');
   });
 
+  it('K5: without a kid too it is signature-invalid once the original came', async () => {
+    const bench = signedBench();
+    const jws = await sign(bench);
+    expect(await send(bench, jws)).toBe('ok');
+    const more = rewritten(jws, (claims) => {
+      claims.parameters = { minutes: 720 };
+    });
+    const [text = '', other = ''] = [jws, await sign(bench, { by: stranger })].map((whole) =>
+      whole.slice(0, whole.lastIndexOf('.')),
+    );
+    const strange = (await sign(bench, { by: stranger })).slice(other.length);
+    expect(await send(bench, more)).toBe('signature-invalid');
+    expect(await send(bench, text + strange)).toBe('signature-invalid');
+    expect(bench.effects).toHaveLength(1);
+  });
+
   it('K5: every single flipped bit is refused, and nothing is done', async () => {
     const bench = signedBench();
     const jws = await sign(bench);
@@ -239,7 +256,12 @@ describe('a forgery', () => {
     const bench = signedBench();
     const jws = await sign(bench);
     const nowMs = bench.clock.wall();
-    const rules = { keys: [parent.publicKey], agentId: AGENT_ID, nowMs };
+    const rules = {
+      keys: [parent.publicKey],
+      agentId: AGENT_ID,
+      nowMs,
+      verifiedBefore: verifiedLately(),
+    };
     const expired = async (highestTrustedMs: number) => {
       const verified = await verifySigned(jws, { ...rules, highestTrustedMs });
       return verified.ok && verified.value.expired?.slug;
