@@ -150,7 +150,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       settle,
     },
     highestTrustedMs: highestTime.ms,
-    closeGames: (child, game, _id, reason) => router.closeGames(child, game, reason),
+    closeGames: router.closeGames,
   });
   const desk = createDesk({
     agentId,

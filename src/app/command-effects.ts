@@ -31,7 +31,6 @@ export interface EffectPorts {
   readonly closeGames: (
     child: string,
     game: string | undefined,
-    commandId: string,
     reason: string | undefined,
   ) => Promise<readonly CloseReport[]>;
 }
@@ -46,7 +45,7 @@ export function createCommandEffects(ports: EffectPorts, stopping: () => boolean
   async function close(command: Extract<Command, { command: 'force_close' }>): Promise<Outcome | null> {
     const { game, reason } = command.parameters;
     const child = command.child_profile ?? '';
-    const outcome = closeOutcomeOf(await ports.closeGames(child, game, command.command_id, reason));
+    const outcome = closeOutcomeOf(await ports.closeGames(child, game, reason));
     return outcome.status === 'error' && stopping() ? null : outcome;
   }
 

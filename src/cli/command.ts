@@ -4,7 +4,7 @@
  */
 
 import { EXIT, type ExitCode } from '../protocol/exit-codes.ts';
-import type { ChildStatus } from '../protocol/messages.ts';
+import type { ChildStatus } from '../protocol/http-answers.ts';
 import { askAgent, type DataDirOption } from './running-agent.ts';
 
 export interface CommandOptions extends DataDirOption {

@@ -83,6 +83,7 @@ export const childStatus = z.object({
   paused_until: z.nullable(isoTime),
   limits,
 });
+export type ChildStatus = z.infer<typeof childStatus>;
 
 /** One part of the agent; `last_work_ms_ago` is the age of its last real work, not of its last sign of life. */
 export const actorStatus = z.object({

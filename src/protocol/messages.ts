@@ -6,6 +6,7 @@
 import type { CloseReport, Command } from './commands.ts';
 import type { Config, SourceName } from './config.ts';
 import type { EventBody, Explanation, LimitName, SessionData } from './events.ts';
+import type { ChildStatus } from './http-answers.ts';
 import type { Problem } from './problems.ts';
 
 /** Who a process is: a pid alone is reused, a pid with its start is not. `startKey` is the platform's, opaque. */
@@ -184,27 +185,6 @@ export type FromSession = {
   /** Set when this output is the effect of a command: its result is stored in the same transaction. */
   readonly command: { readonly commandId: string; readonly result: unknown } | null;
 };
-
-/** `/desktop/status`'s `children` entry, also the result of `get_live_status`. */
-export interface ChildStatus {
-  readonly playing: boolean;
-  readonly session_id: string | null;
-  readonly game: string | null;
-  readonly used_minutes_today: number;
-  readonly remaining_minutes: number | null;
-  readonly limited_by: LimitName | null;
-  readonly paused_until: string | null;
-  readonly limits: {
-    readonly daily_limit_minutes: number | null;
-    readonly weekly_limit_minutes: number | null;
-    readonly extra_minutes: number;
-    readonly used_minutes_week: number;
-    readonly games: Readonly<
-      Record<string, { used_minutes_today: number; daily_limit_minutes: number | null }>
-    >;
-    readonly window: string | null;
-  };
-}
 
 export interface SettleResult {
   readonly children: Readonly<Record<string, ChildStatus>>;

@@ -59,7 +59,7 @@ describe('carrying out', () => {
       command: 'force_close_roblox',
       status: 'success',
     });
-    expect(bench.effects).toEqual(['close default_child roblox c1 bed']);
+    expect(bench.effects).toEqual(['close default_child roblox bed']);
   });
 
   it('K1: a close tells each process', async () => {

@@ -7,7 +7,8 @@ import { recordOutcome } from '../../src/app/command-outcome.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type ConfigDocument, parseConfig } from '../../src/protocol/config.ts';
 import type { EventBody } from '../../src/protocol/events.ts';
-import type { ChildStatus, SessionCommand } from '../../src/protocol/messages.ts';
+import type { ChildStatus } from '../../src/protocol/http-answers.ts';
+import type { SessionCommand } from '../../src/protocol/messages.ts';
 import type { Answer, CommandRecord, CommandStore } from '../../src/protocol/ports.ts';
 import { problem } from '../../src/protocol/problems.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -142,10 +143,10 @@ export class CommandBench {
           },
         }),
       },
-      closeGames: async (child, game, commandId, reason) => {
+      closeGames: async (child, game, reason) => {
         await this.beforeClose();
         this.trace.push('close');
-        this.effects.push(`close ${child} ${game ?? '*'} ${commandId}${reason ? ` ${reason}` : ''}`);
+        this.effects.push(`close ${child} ${game ?? '*'}${reason ? ` ${reason}` : ''}`);
         return this.reports;
       },
     };

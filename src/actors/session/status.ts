@@ -1,5 +1,6 @@
 /** How things stand, for `/desktop/status`, `get_live_status` and the results of commands. */
-import type { ChildStatus, SettleResult } from '../../protocol/messages.ts';
+import type { ChildStatus } from '../../protocol/http-answers.ts';
+import type { SettleResult } from '../../protocol/messages.ts';
 import { baseLimit, boundsOf, extraToday } from './budget.ts';
 import { iso, minutes } from './figures.ts';
 import {
