@@ -7,36 +7,55 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
+import psList from 'ps-list';
+import { expect } from 'vitest';
+import { compileRules } from '../../../src/actors/scanner/matcher.ts';
 import { sourceFactories } from '../../../src/actors/scanner/platform.ts';
 import { startScanner } from '../../../src/actors/scanner/scanner.ts';
 import type { SourceFactories } from '../../../src/actors/scanner/source.ts';
 import { usageReader } from '../../../src/actors/scanner/usage.ts';
 import type { GameConfig, SourceName } from '../../../src/protocol/config.ts';
-import type { FromScanner, GameProcess, ScannerCalls, ToScanner } from '../../../src/protocol/messages.ts';
+import type {
+  FromScanner,
+  GameProcess,
+  ScannerCalls,
+  ScannerConfig,
+  ToScanner,
+} from '../../../src/protocol/messages.ts';
+import { withoutWineLoaders } from '../../../src/protocol/proc-stat.ts';
 import type { Actor } from '../../../src/runtime/actor.ts';
 import { type RuntimeClock, systemClock } from '../../../src/runtime/clock.ts';
 
 const PROGRAM = `
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <pthread.h>
 #include <sys/wait.h>
-static void nap(const char *ms) { usleep(atoi(ms) * 1000); }
-static void *napper(void *ms) { nap(ms); return 0; }
-/* nap MS · fork MS: with a child that does not exec · orphan MS: the child outlives it ·
-   exec MS FILE ARGS…: becomes FILE · detach MS: the first thread ends, another goes on */
+#include <unistd.h>
+static void hold(void) { char c; while (read(0, &c, 1) > 0); }
+static void *holder(void *none) { hold(); return none; }
+static int is(char **v, int c, const char *word) { return c > 1 && !strcmp(v[1], word); }
+/* nap MS. All else lasts until its standard input ends: hold · fork: with a child that does not exec ·
+   orphan: that child outlives it and ends by a signal only · exec FILE ARGS: then becomes FILE ·
+   detach: its first thread ends at once, another holds. launch FILE ARGS: starts FILE and ends at once. */
 int main(int c, char **v) {
-  if (c > 2 && !strcmp(v[1], "nap")) nap(v[2]);
-  if (c > 2 && !strcmp(v[1], "fork")) { pid_t p = fork(); nap(v[2]); if (!p) _exit(0); waitpid(p, 0, 0); }
-  if (c > 2 && !strcmp(v[1], "orphan")) { if (!fork()) { nap(v[2]); nap(v[2]); } else nap(v[2]); _exit(0); }
-  if (c > 3 && !strcmp(v[1], "exec")) { nap(v[2]); execv(v[3], v + 3); return 127; }
-  if (c > 2 && !strcmp(v[1], "detach")) { pthread_t t; pthread_create(&t, 0, napper, v[2]); pthread_exit(0); }
+  if (is(v, c, "nap")) usleep(atoi(v[2]) * 1000);
+  if (is(v, c, "hold")) hold();
+  if (is(v, c, "fork")) { pid_t p = fork(); if (!p) pause(); hold(); kill(p, SIGKILL); waitpid(p, 0, 0); }
+  if (is(v, c, "orphan")) { if (!fork()) pause(); hold(); }
+  if (is(v, c, "exec")) { hold(); execv(v[2], v + 2); return 127; }
+  if (is(v, c, "launch") && !fork()) { execv(v[2], v + 2); return 127; }
+  if (is(v, c, "detach")) { pthread_t t; pthread_create(&t, 0, holder, 0); pthread_exit(0); }
   return 0;
 }
 `;
 
 export const BOOT_ID = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+
+export type GameChild = ChildProcess & { readonly pid: number; readonly stdin: Writable };
 
 /** A folder with a compiled game program and copies of it; `close` removes it and ends what was started. */
 export class Games {
@@ -74,16 +93,21 @@ export class Games {
     };
   }
 
-  spawn(path: string, args: readonly string[], argv0?: string): ChildProcess & { pid: number } {
-    const child = spawn(path, args, { stdio: 'ignore', ...(argv0 === undefined ? {} : { argv0 }) });
+  /** `stdin.end()` lets it go on or end. */
+  spawn(path: string, args: readonly string[], argv0?: string): GameChild {
+    const options = argv0 === undefined ? {} : { argv0 };
+    const child = spawn(path, args, { stdio: ['pipe', 'ignore', 'ignore'], ...options });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     if (child.pid === undefined) throw new Error(`${path} did not start`);
-    return child as ChildProcess & { pid: number };
+    return Object.assign(child, { pid: child.pid });
   }
 
-  /** Ends what was started and still runs. */
+  /** Ends what was started and still runs, and what that has started. */
   async end(): Promise<void> {
+    for (const { pid, path } of await psList()) {
+      if (path?.startsWith(`${this.dir}/`)) kill(pid);
+    }
     await Promise.all(
       [...this.#children].map(async (child) => {
         child.kill('SIGKILL');
@@ -96,6 +120,13 @@ export class Games {
     await this.end();
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+/** It may have ended by itself. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {}
 }
 
 export interface WatchOptions {
@@ -111,6 +142,10 @@ export interface WatchOptions {
 export class Watch {
   readonly messages: FromScanner[] = [];
   worked = 0;
+  #config: ScannerConfig = {
+    games: [],
+    detection: { source: 'auto', poll_interval_ms: 20, reconcile_seconds: 5 },
+  };
   #wake: () => void = () => {};
   #actor: Actor<ToScanner, ScannerCalls> | null = null;
 
@@ -135,8 +170,10 @@ export class Watch {
     return watch;
   }
 
-  config({ games, source = 'auto', reconcileSeconds = 5 }: WatchOptions) {
-    return { games, detection: { source, poll_interval_ms: 20, reconcile_seconds: reconcileSeconds } };
+  config({ games, source = 'auto', reconcileSeconds = 5 }: WatchOptions): ScannerConfig {
+    const detection = { source, poll_interval_ms: 20, reconcile_seconds: reconcileSeconds };
+    this.#config = { games, detection };
+    return this.#config;
   }
 
   get calls(): ScannerCalls {
@@ -148,6 +185,47 @@ export class Watch {
     const [first] = this.messages;
     if (first?.type !== 'processes.snapshot') throw new Error('the first message is no snapshot');
     return first.processes;
+  }
+
+  /** Has everything looked at now. */
+  async look(): Promise<void> {
+    await this.calls.configure(this.#config);
+  }
+
+  /** The pids of the games that run by all that was told. */
+  get running(): number[] {
+    const pids = new Set(this.snapshot.map(({ pid }) => pid));
+    for (const message of this.messages) {
+      if (message.type === 'process.started') pids.add(message.process.pid);
+      if (message.type === 'process.stopped') pids.delete(message.identity.pid);
+    }
+    return [...pids].sort();
+  }
+
+  /**
+   * The pids of the games that run by what `ps` lists under the same rules. A child that runs the program and the
+   * command line of its parent is part of it.
+   */
+  async listed(): Promise<number[]> {
+    const rules = compileRules(this.#config.games);
+    const list = (await psList()).filter(({ path, cmd = '' }) =>
+      rules.match({ exe: path || null, argv: withoutWineLoaders(cmd.split(' ')) }),
+    );
+    const byPid = new Map(list.map((one) => [one.pid, one]));
+    const games = list.filter(({ ppid, cmd }) => byPid.get(ppid)?.cmd !== cmd);
+    return games.map(({ pid }) => pid).sort();
+  }
+
+  /** The oracle of every scenario: what was told is what is listed, as soon as all news are in; returns it. */
+  async agreesWithPs(): Promise<number[]> {
+    const differ = async () => {
+      const listed = await this.listed();
+      const { running } = this;
+      return isDeepStrictEqual(running, listed) ? null : { running, listed };
+    };
+    await expect.poll(differ, { timeout: 10_000 }).toBeNull();
+    expect(this.calls.stats()).toMatchObject({ tracked: this.running.length });
+    return this.running;
   }
 
   /** What was told of one pid, as words: `started:NAME`, `stopped:HOW`, `changed`. */

@@ -244,11 +244,35 @@ describe('proc-events', () => {
     linux.say({ what: 'exit', pid: 7, leader: true, atMs: 5 });
     linux.clock.advance(3_000);
     expect(watch.history()).toEqual([]);
-    linux.say({ what: 'exit', pid: 7, leader: false, atMs: 3_001 });
+    const endsAt = linux.clock.monotonic() + 1;
+    linux.say({ what: 'exit', pid: 7, leader: false, atMs: endsAt });
     linux.threads.delete(7);
     linux.games.delete(7);
     linux.clock.advance(1_000);
-    expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 3_001, how: 'exit' }]);
+    expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: endsAt, how: 'exit' }]);
+    await watch.stop();
+  });
+
+  test('its last thread may be told after it was found ended; untold, it ended no sooner than it was last seen', async () => {
+    const linux = new Linux();
+    for (const pid of [7, 8]) {
+      linux.games.add(pid);
+      linux.threads.add(pid);
+    }
+    const watch = await linux.watch();
+    for (const pid of [7, 8]) linux.say({ what: 'exit', pid, leader: true, atMs: 0 });
+    linux.clock.advance(3);
+    const seenAt = linux.clock.monotonic();
+    linux.threads.clear();
+    linux.games.clear();
+    linux.clock.advance(4);
+    expect(watch.history()).toEqual([]);
+    linux.say({ what: 'exit', pid: 7, leader: false, atMs: seenAt + 2 });
+    linux.clock.advance(1);
+    expect(watch.of('process.stopped')).toMatchObject([
+      { identity: { pid: 7 }, endedAwakeMs: seenAt + 2 },
+      { identity: { pid: 8 }, endedAwakeMs: seenAt },
+    ]);
     await watch.stop();
   });
 

@@ -1,11 +1,11 @@
 /** The cases of the field with real processes, over every source that works on Linux. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import psList from 'ps-list';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { GameConfig } from '../../../src/protocol/config.ts';
+import { parseProcStat } from '../../../src/protocol/proc-stat.ts';
 import { Games, Watch } from './harness.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -16,19 +16,21 @@ let watch: Watch | undefined;
 beforeAll(() => {
   games = new Games();
 });
+/** The oracle, after each scenario: what runs at its end, and nothing once all of it was ended. */
 afterEach(async () => {
-  await games.end();
-  await watch?.stop();
-  watch = undefined;
+  try {
+    await watch?.agreesWithPs();
+    await games.end();
+    // Looks at once where that would take a second.
+    if (watch?.calls.stats().source === 'ps-list') await watch.look();
+    expect((await watch?.agreesWithPs()) ?? []).toEqual([]);
+  } finally {
+    await games.end();
+    await watch?.stop();
+    watch = undefined;
+  }
 });
 afterAll(() => games.close());
-
-/** What we hold to be running is what `ps` lists under the game's name. */
-async function agreesWithPs(expected: readonly number[]): Promise<void> {
-  const listed = (await psList()).filter(({ name }) => name.startsWith(`PwTestGame-${games.tag}-Player`));
-  expect(listed.map(({ pid }) => pid).sort()).toEqual([...expected].sort());
-  expect(watch?.calls.stats().tracked).toBe(expected.length);
-}
 
 describe.each(SOURCES)('%s', (source) => {
   async function watchFor(...configs: GameConfig[]): Promise<Watch> {
@@ -40,15 +42,14 @@ describe.each(SOURCES)('%s', (source) => {
   test('a game that starts and ends is told once each, with its account and its moments', async () => {
     const w = await watchFor(games.config('Player'));
     const before = performanceNow();
-    const child = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    const child = games.spawn(games.copy(games.name('Player')), ['hold']);
     await w.until(() => w.history(child.pid).length === 1);
-    await agreesWithPs([child.pid]);
+    expect(await w.agreesWithPs()).toEqual([child.pid]);
     const [usage] = await w.calls.usage();
     expect(usage).toMatchObject({ pid: child.pid });
     expect(usage?.rssBytes).toBeGreaterThan(0);
     child.kill('SIGKILL');
     await w.until(() => w.history(child.pid).length === 2);
-    await agreesWithPs([]);
 
     const [started] = w.of('process.started');
     expect(started).toMatchObject({
@@ -73,7 +74,7 @@ describe.each(SOURCES)('%s', (source) => {
   });
 
   test('E1 a game that runs already stands in the snapshot, under the identity that a restart finds again', async () => {
-    const child = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    const child = games.spawn(games.copy(games.name('Player')), ['hold']);
     const first = await watchFor(games.config('Player'));
     expect(first.snapshot.map(({ pid }) => pid)).toEqual([child.pid]);
     await first.stop();
@@ -87,33 +88,45 @@ describe.each(SOURCES)('%s', (source) => {
   test('two players (multi-instance) are two processes, and one of them ends', async () => {
     const w = await watchFor(games.config('Player'));
     const path = games.copy(games.name('Player'));
-    const one = games.spawn(path, ['nap', '60000']);
-    const two = games.spawn(path, ['nap', '60000']);
+    const one = games.spawn(path, ['hold']);
+    const two = games.spawn(path, ['hold']);
     await w.until(() => w.history().length === 2);
     one.kill('SIGKILL');
     await w.until(() => w.history().length === 3);
-    await agreesWithPs([two.pid]);
-    two.kill('SIGKILL');
-    await w.until(() => w.history().length === 4);
+    expect(await w.agreesWithPs()).toEqual([two.pid]);
     expect(w.history(one.pid)).toHaveLength(2);
+  });
+
+  test('launcher starts, player starts, launcher exits: one start, the game goes on', async () => {
+    const w = await watchFor(games.config('Player'));
+    const launcher = games.copy(games.name('Launcher'));
+    const player = games.copy(games.name('Player'));
+    await once(games.spawn(launcher, ['launch', player, 'nap', '60000']), 'exit');
+    await w.until(() => w.history().length === 1);
+    await w.look();
+    expect(w.history()).toEqual(['started:roblox']);
   });
 
   test('K4 a child that the game forks without exec is part of it: one process is told', async () => {
     const w = await watchFor(games.config('Player'));
-    const child = games.spawn(games.copy(games.name('Player')), ['fork', '2500']);
-    await w.until(() => w.history().length === 2);
-    expect(w.history(child.pid)).toHaveLength(2);
+    const child = games.spawn(games.copy(games.name('Player')), ['fork']);
+    await w.until(() => w.history().length === 1);
+    await expect.poll(() => childrenOf(child.pid)).toHaveLength(1);
+    await w.look();
+    child.stdin.end();
+    await w.until(() => w.history(child.pid).length === 2);
     expect(w.history()).toHaveLength(2);
   });
 
   test('a player that execs into something else has stopped, and its pid is nobody’s game', async () => {
     const w = await watchFor(games.config('Player'));
     const other = games.copy(games.name('Other'));
-    const child = games.spawn(games.copy(games.name('Player')), ['exec', '2000', other, 'nap', '60000']);
+    const child = games.spawn(games.copy(games.name('Player')), ['exec', other, 'nap', '60000']);
+    await w.until(() => w.history().length === 1);
+    child.stdin.end();
     await w.until(() => w.history().length === 2);
     expect(w.history(child.pid)).toEqual(['started:roblox', 'stopped:exec']);
     expect(child.exitCode).toBeNull();
-    child.kill('SIGKILL');
   });
 
   test('C8 ignore wins: Studio or the crash handler alone is nothing', async () => {
@@ -122,8 +135,8 @@ describe.each(SOURCES)('%s', (source) => {
       match: [{ path: `${games.dir}/*` }],
       ignore: [{ name: games.name('Studio') }],
     });
-    games.spawn(games.copy(games.name('Studio')), ['nap', '60000']);
-    const player = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    games.spawn(games.copy(games.name('Studio')), ['hold']);
+    const player = games.spawn(games.copy(games.name('Player')), ['hold']);
     await w.until(() => w.history().length === 1);
     expect(w.history(player.pid)).toEqual(['started:roblox']);
     player.kill('SIGKILL');
@@ -132,8 +145,8 @@ describe.each(SOURCES)('%s', (source) => {
 
   test('a copy renamed by the child is seen by its path; under a foreign name and path it cannot be', async () => {
     const w = await watchFor({ ...games.config(), match: [{ path: `${games.dir}/*renamed*` }] });
-    games.spawn(games.copy('homework'), ['nap', '60000']);
-    const renamed = games.spawn(games.copy('renamed-homework'), ['nap', '60000']);
+    games.spawn(games.copy('homework'), ['hold']);
+    const renamed = games.spawn(games.copy('renamed-homework'), ['hold']);
     await w.until(() => w.history().length === 1);
     expect(w.of('process.started')[0]?.process).toMatchObject({ pid: renamed.pid, name: 'renamed-homework' });
   });
@@ -142,15 +155,14 @@ describe.each(SOURCES)('%s', (source) => {
 describe('whichever source', () => {
   const source = isRoot ? 'proc-events' : 'procfs';
 
-  test('launcher starts, player starts, launcher exits: one start, the session goes on', async () => {
+  test('a shell becomes the launcher, which becomes the player: one start', async () => {
     watch = await Watch.start({ games: [games.config('Player')], source });
     const launcher = games.copy(games.name('Launcher'));
     const player = games.copy(games.name('Player'));
-    const shell = games.spawn('/bin/sh', ['-c', `exec "${launcher}" exec 30 "${player}" nap 60000`]);
+    const shell = games.spawn('/bin/sh', ['-c', `exec "${launcher}" exec "${player}" nap 60000`]);
+    shell.stdin.end();
     await watch.until(() => watch!.history().length === 1);
     expect(watch.history(shell.pid)).toEqual(['started:roblox']);
-    shell.kill('SIGKILL');
-    await watch.until(() => watch!.history().length === 2);
   });
 
   test('`exec -a` does not hide a game, and an editor that opens its file is none', async () => {
@@ -158,7 +170,7 @@ describe('whichever source', () => {
     watch = await Watch.start({ games: [games.config('Player')], source });
     games.spawn('/bin/sleep', ['60'], games.name('Player'));
     games.spawn('/usr/bin/tail', ['-f', path]);
-    const hidden = games.spawn(path, ['nap', '60000'], 'homework');
+    const hidden = games.spawn(path, ['hold'], 'homework');
     await watch.until(() => watch!.history().length === 1);
     expect(watch.of('process.started')[0]?.process).toMatchObject({
       pid: hidden.pid,
@@ -169,7 +181,7 @@ describe('whichever source', () => {
 
   test('a script under the name of the game is the game', async () => {
     const script = join(games.dir, games.name('Script'));
-    writeFileSync(script, '#!/bin/sh\nsleep 60 & wait\n');
+    writeFileSync(script, '#!/bin/sh -e\nread -r line\n');
     chmodSync(script, 0o755);
     watch = await Watch.start({ games: [games.config('Script')], source });
     const child = games.spawn(script, []);
@@ -178,9 +190,7 @@ describe('whichever source', () => {
       pid: child.pid,
       name: games.name('Script'),
     });
-    const [sleeper] = (await psList()).filter(({ ppid }) => ppid === child.pid);
-    child.kill('SIGKILL');
-    if (sleeper) process.kill(sleeper.pid, 'SIGKILL');
+    child.stdin.end();
     await watch.until(() => watch!.history().length === 2);
     expect(watch.history(child.pid)).toHaveLength(2);
   });
@@ -189,7 +199,7 @@ describe('whichever source', () => {
     const path = games.copy(games.name('Player'));
     const link = join(games.dir, 'homework-link');
     symlinkSync(path, link);
-    const child = games.spawn(link, ['nap', '60000']);
+    const child = games.spawn(link, ['hold']);
     rmSync(path);
     watch = await Watch.start({ games: [games.config('Player')], source });
     expect(watch.snapshot).toMatchObject([{ pid: child.pid, path, name: games.name('Player') }]);
@@ -201,8 +211,7 @@ describe('whichever source', () => {
     // The shell does not wait for its child before it is told to.
     const shell = games.spawn('/bin/sh', ['-c', `"${path}" nap 300 & exec sleep 60`]);
     await watch.until(() => watch!.history().length === 2);
-    const zombies = (await psList()).filter(({ ppid }) => ppid === shell.pid);
-    expect(zombies).toHaveLength(1);
+    expect(childrenOf(shell.pid).map(stateOf)).toEqual(['Z']);
     await watch.stop();
     watch = await Watch.start({ games: [games.config('Player')], source });
     expect(watch.snapshot).toEqual([]);
@@ -210,18 +219,22 @@ describe('whichever source', () => {
 
   test('a game whose first thread ends goes on until the last one has', async () => {
     watch = await Watch.start({ games: [games.config('Player')], source });
-    const child = games.spawn(games.copy(games.name('Player')), ['detach', '700']);
-    await watch.until(() => watch!.history().length === 2);
-    const [started] = watch.of('process.started');
-    const [stopped] = watch.of('process.stopped');
-    expect(stopped!.endedAwakeMs! - started!.process.startedAwakeMs).toBeGreaterThan(600);
-    expect(watch.history(child.pid)).toHaveLength(2);
+    const child = games.spawn(games.copy(games.name('Player')), ['detach']);
+    await watch.until(() => watch!.history().length === 1);
+    await expect.poll(() => stateOf(child.pid)).toBe('Z');
+    await watch.look();
+    expect(watch.history()).toEqual(['started:roblox']);
+    child.stdin.end();
+    await watch.until(() => watch!.history(child.pid).length === 2);
   });
 
   test('a forked child that outlives the game plays on: it is told as a process of its own', async () => {
     watch = await Watch.start({ games: [games.config('Player')], source });
-    const parent = games.spawn(games.copy(games.name('Player')), ['orphan', '600']);
-    await watch.until(() => watch!.history().length === 4);
+    const parent = games.spawn(games.copy(games.name('Player')), ['orphan']);
+    await watch.until(() => watch!.history().length === 1);
+    await expect.poll(() => childrenOf(parent.pid)).toHaveLength(1);
+    parent.stdin.end();
+    await watch.until(() => watch!.history().length === 3);
     expect(watch.history(parent.pid)).toHaveLength(2);
     const [first, second] = watch.of('process.started');
     expect(second?.process.pid).not.toBe(first?.process.pid);
@@ -229,8 +242,8 @@ describe('whichever source', () => {
   });
 
   test('rules that change find what runs, and let go what is no game any more', async () => {
-    const player = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
-    const other = games.spawn(games.copy(games.name('Other')), ['nap', '60000']);
+    const player = games.spawn(games.copy(games.name('Player')), ['hold']);
+    const other = games.spawn(games.copy(games.name('Other')), ['hold']);
     watch = await Watch.start({ games: [games.config('Player')], source });
     await watch.calls.configure(watch.config({ games: [games.config('Other')], source }));
     expect(watch.history(player.pid)).toEqual(['stopped:gone']);
@@ -241,7 +254,7 @@ describe('whichever source', () => {
     watch = await Watch.start({ games: [games.config('Player')], source });
     const path = games.copy(games.name('Player'));
     const other = games.copy(games.name('Other'));
-    const first = games.spawn(path, ['nap', '60000']);
+    const first = games.spawn(path, ['hold']);
     await watch.until(() => watch!.history().length === 1);
     for (const [next, told] of [
       [other, 0],
@@ -267,7 +280,7 @@ describe.skipIf(!isRoot)('proc-events alone', () => {
       source: 'proc-events',
       reconcileSeconds: 0.5,
     });
-    const child = games.spawn(games.copy(games.name('Player')), ['nap', '60000']);
+    const child = games.spawn(games.copy(games.name('Player')), ['hold']);
     const worked = watch.worked;
     await watch.until(() => watch!.history().length === 1);
     child.kill('SIGKILL');
@@ -284,12 +297,20 @@ async function reusePid(pid: number, path: string): Promise<number> {
   } catch {}
   for (let attempt = 0; attempt < 400; attempt++) {
     writeFileSync('/proc/sys/kernel/ns_last_pid', String(pid - 1));
-    const child = games.spawn(path, ['nap', '60000']);
+    const child = games.spawn(path, ['hold']);
     if (child.pid === pid) return pid;
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
   throw new Error('somebody else holds the pid');
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+}
+
+function stateOf(pid: number): string | undefined {
+  return parseProcStat(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.state;
 }
 
 function performanceNow(): number {

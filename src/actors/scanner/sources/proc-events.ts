@@ -3,13 +3,13 @@
  * subscribed before the first full look, so that nothing falls between the two. Per exec one link is read; a
  * program that ended before that read (about a millisecond, more where all cores are taken) cannot be known.
  */
-
 import { untilWholeSecond } from '../../../runtime/clock.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import { type EventSocket, openEventSocket, type Received } from '../event-socket.ts';
 import { PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK, type ProcEvent } from '../netlink.ts';
 import type { ProcReader } from '../proc.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
+import { Leaderless } from './leaderless.ts';
 
 /** While no game runs only execs matter: a third of the wake-ups, and no thread's end is one. */
 const MASK_IDLE = PROC_EVENT_EXEC;
@@ -25,9 +25,6 @@ const RESCAN_PAUSE_MS = 100;
 const THOROUGH_EVERY = 12;
 /** So many pids after a game's own are looked at for children that it forked before forks were asked for. */
 const CHILDREN_MAX = 64;
-/** How long until the threads of a process whose first one ended are looked at again: doubling. */
-const THREADS_FIRST_MS = 1;
-const THREADS_MAX_MS = 1_000;
 
 export interface ProcEventsOptions {
   readonly context: SourceContext;
@@ -46,11 +43,10 @@ export class ProcEventsSource implements ProcessSource {
   #sink: SourceSink | null = null;
   #stopped: (() => void) | null = null;
   #released = false;
-  #stopTimers = new Map<'reconcile' | 'rescan' | 'threads', () => void>();
+  #stopTimers = new Map<'reconcile' | 'rescan', () => void>();
   /** Pids of which an event came during a full look: what was looked at may be older than the event. */
   #touched: Set<number> | null = null;
-  /** Processes that go on without their first thread → when a thread of theirs last ended. */
-  readonly #leaderless = new Map<number, number>();
+  readonly #leaderless: Leaderless;
   /** Whether exits and forks are asked for. */
   #playing = false;
   #known = new Set<number>();
@@ -62,6 +58,11 @@ export class ProcEventsSource implements ProcessSource {
     this.#options = options;
     this.#context = options.context;
     this.#reader = options.reader;
+    this.#leaderless = new Leaderless({
+      clock: this.#context.clock,
+      afterExit: (pid) => this.#reader.afterExit(pid),
+      ended: (pid, atMs, successor) => this.#ended(pid, atMs, successor),
+    });
   }
 
   get lookEveryMs(): number {
@@ -104,6 +105,7 @@ export class ProcEventsSource implements ProcessSource {
   async stop(): Promise<void> {
     this.#sink = null;
     for (const stop of this.#stopTimers.values()) stop();
+    this.#leaderless.stop();
     const socket = this.#socket;
     if (!socket) return;
     await new Promise<void>((resolve) => {
@@ -186,7 +188,7 @@ export class ProcEventsSource implements ProcessSource {
     switch (event.what) {
       case 'exec':
         this.#touched?.add(event.pid);
-        this.#leaderless.delete(event.pid);
+        this.#leaderless.forget(event.pid);
         this.#exec(event.pid, event.atMs);
         break;
       case 'exit':
@@ -233,7 +235,7 @@ export class ProcEventsSource implements ProcessSource {
     const atMs = this.#context.clock.monotonic();
     for (const pid of watched) {
       looks.set(pid, this.#reader.look(pid, true));
-      if (this.#reader.afterExit(pid).is === 'threads') this.#goesOnInThreads(pid, atMs);
+      if (this.#reader.afterExit(pid).is === 'threads') this.#leaderless.add(pid, atMs);
     }
     this.#sink?.observe({ type: 'looks', cause: 'watch', atMs, looks });
     // They may have ended already.
@@ -242,38 +244,19 @@ export class ProcEventsSource implements ProcessSource {
 
   #exit(pid: number, leader: boolean, atMs: number): void {
     if (!this.#context.isWatched(pid)) return;
-    if (leader) this.#firstThreadEnded(pid, atMs);
-    else if (this.#leaderless.has(pid)) this.#leaderless.set(pid, atMs);
-  }
-
-  /** A process ends with its last thread; the event of that one comes while it still is listed, so it is polled. */
-  #firstThreadEnded(pid: number, atMs: number): void {
-    const after = this.#reader.afterExit(pid);
-    if (after.is === 'ended') {
-      this.#leaderless.delete(pid);
-      this.#sink?.observe({ type: 'exit', pid, atMs, successor: after.successor });
-      this.#adjustMask();
+    if (!leader) {
+      this.#leaderless.threadEnded(pid, atMs);
       return;
     }
-    this.#goesOnInThreads(pid, atMs);
+    const after = this.#reader.afterExit(pid);
+    if (after.is === 'threads') this.#leaderless.add(pid, atMs);
+    else this.#ended(pid, atMs, after.successor);
   }
 
-  #goesOnInThreads(pid: number, atMs: number): void {
-    this.#leaderless.set(pid, atMs);
-    this.#watchThreads(THREADS_FIRST_MS);
-  }
-
-  #watchThreads(delayMs: number): void {
-    this.#after('threads', delayMs, () => {
-      for (const [pid, atMs] of this.#leaderless) {
-        const after = this.#reader.afterExit(pid);
-        if (after.is === 'threads') continue;
-        this.#leaderless.delete(pid);
-        this.#sink?.observe({ type: 'exit', pid, atMs, successor: after.successor });
-      }
-      this.#adjustMask();
-      if (this.#leaderless.size > 0) this.#watchThreads(Math.min(delayMs * 2, THREADS_MAX_MS));
-    });
+  #ended(pid: number, atMs: number, successor: string | null): void {
+    this.#leaderless.forget(pid);
+    this.#sink?.observe({ type: 'exit', pid, atMs, successor });
+    this.#adjustMask();
   }
 
   #rescanSoon(): void {
@@ -336,7 +319,7 @@ export class ProcEventsSource implements ProcessSource {
     return looks;
   }
 
-  #after(name: 'reconcile' | 'rescan' | 'threads', ms: number, fn: () => void): void {
+  #after(name: 'reconcile' | 'rescan', ms: number, fn: () => void): void {
     this.#stopTimers.get(name)?.();
     this.#stopTimers.set(name, this.#context.clock.after(ms, fn));
   }
