@@ -4,22 +4,17 @@
  */
 import { copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import psList from 'ps-list';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { closeProcess } from '../../src/actors/executor/close.ts';
 import { loadLinuxControl } from '../../src/actors/executor/platform/linux.ts';
 import type { GameConfig } from '../../src/protocol/config.ts';
 import type { GameProcess } from '../../src/protocol/messages.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { Watch } from '../actors/scanner/harness.ts';
+import { hasConnector, Watch } from '../actors/scanner/harness.ts';
 import { APP } from './setup.ts';
 import { startWine, type WineProgram } from './wine.ts';
 
-const SOURCES = [
-  ...(process.getuid?.() === 0 ? (['proc-events'] as const) : []),
-  'procfs',
-  'ps-list',
-] as const;
+const SOURCES = [...(hasConnector ? (['proc-events'] as const) : []), 'procfs', 'ps-list'] as const;
 const PLAYER = `PwUnderWine${process.pid}Player`;
 const LAUNCHER = `PwUnderWine${process.pid}Launcher`;
 const ROBLOX: GameConfig = {
@@ -49,15 +44,15 @@ describe.each(SOURCES)('%s', (source) => {
     const player = await started();
     expect(player).toMatchObject({ name: `${PLAYER}.exe`, command: `${PLAYER}.exe sleep 60000` });
     await wineIsDone(player);
-    await look();
+    await watch.look();
     expect(watch.history()).toEqual(['started:roblox']);
-    await agreesWithPs([player.pid]);
+    await watch.agreesWithPs([player.pid]);
 
     expect(await close(player)).toMatchObject({ outcome: 'closed' });
     await watch.until(() => watch.history().length === 2);
-    await look();
+    await watch.look();
     expect(watch.history(player.pid)).toHaveLength(2);
-    await agreesWithPs([]);
+    await watch.agreesWithPs([]);
   });
 
   test('C8: a launcher that is ignored starts the player and ends: one start', async () => {
@@ -67,9 +62,9 @@ describe.each(SOURCES)('%s', (source) => {
     expect(player.name).toBe(`${PLAYER}.exe`);
     await program.exited;
     await wineIsDone(player);
-    await look();
+    await watch.look();
     expect(watch.history()).toEqual(['started:roblox']);
-    await agreesWithPs([player.pid]);
+    await watch.agreesWithPs([player.pid]);
     expect(await close(player)).toMatchObject({ outcome: 'closed' });
     await watch.until(() => watch.history().length === 2);
   });
@@ -95,18 +90,6 @@ async function started(): Promise<GameProcess> {
 async function wineIsDone({ pid }: GameProcess): Promise<void> {
   const first = () => readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[0];
   await expect.poll(first, { timeout: 50_000 }).toContain(PLAYER);
-}
-
-/** Has everything looked at once more. */
-async function look(): Promise<void> {
-  await watch.calls.configure(watch.config({ games: [ROBLOX], source: watch.calls.stats().source }));
-}
-
-/** Wine names its processes as Windows would; the kernel cuts that to 15 characters, so the arguments are compared. */
-async function agreesWithPs(expected: readonly number[]): Promise<void> {
-  const listed = (await psList()).filter(({ path, cmd }) => /wine/.test(path ?? '') && cmd?.includes(PLAYER));
-  expect(listed.map(({ pid }) => pid)).toEqual(expected);
-  expect(watch.calls.stats().tracked).toBe(expected.length);
 }
 
 async function close(target: GameProcess) {

@@ -96,8 +96,8 @@ class Scanner {
 
   async configure(config: ScannerConfig): Promise<void> {
     const before = this.#config.detection.source;
-    this.#config = config;
     this.#rules = compileRules(config.games);
+    this.#config = config;
     await this.#source?.rescan('configure');
     const wanted = config.detection.source;
     if (wanted === before) return;
