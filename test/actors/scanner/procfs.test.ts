@@ -17,6 +17,8 @@ class Proc {
   looked: number[] = [];
   lists = 0;
   failing = false;
+  /** What happens while /proc is listed. */
+  onList = () => {};
   #births = 0;
 
   constructor() {
@@ -63,10 +65,13 @@ class Proc {
       isThread: (pid) => this.running.get(pid)?.is === 'thread',
       pids: () => {
         this.lists += 1;
-        if (this.failing) throw new Error('/proc cannot be listed');
+        this.onList();
         return [...this.running.keys()].filter((pid) => this.running.get(pid)?.is !== 'thread');
       },
-      newestPid: () => this.newest,
+      newestPid: () => {
+        if (this.failing) throw new Error('/proc cannot be read');
+        return this.newest;
+      },
     };
   }
 
@@ -134,7 +139,7 @@ describe('procfs', () => {
     const watch = await proc.watch();
     const pids = [proc.fork('game'), proc.fork('game'), proc.fork('game')];
     proc.looked = [];
-    proc.clock.advance(TICK_MS);
+    proc.clock.advance(2 * TICK_MS);
     expect(pids).toEqual([PID_MAX - 2, PID_MAX - 1, 301]);
     expect(watch.history()).toHaveLength(3);
     expect(proc.looked.length).toBeLessThan(10);
@@ -164,6 +169,69 @@ describe('procfs', () => {
     await watch.stop();
   });
 
+  test('a game that starts a helper through two forks is seen twice in between, and told once', async () => {
+    const proc = new Proc();
+    const watch = await proc.watch();
+    const game = proc.fork('game');
+    proc.clock.advance(TICK_MS);
+    const helper = proc.fork('game');
+    proc.clock.advance(TICK_MS);
+    proc.running.set(helper, { key: 'k', is: 'other' });
+    proc.clock.advance(TICK_MS);
+    expect(watch.history()).toEqual(['started:roblox']);
+    // A second one of the same kind stays what it is, and is told.
+    const second = proc.fork('game');
+    proc.clock.advance(2 * TICK_MS);
+    expect(watch.history(second)).toEqual(['started:roblox']);
+    expect(watch.history(game)).toEqual(['started:roblox']);
+    await watch.stop();
+  });
+
+  test('what starts or ends right before a reconcile is news like any other: nothing was missed', async () => {
+    const proc = new Proc();
+    const watch = await proc.watch();
+    const lists = proc.lists;
+    const advance = () => {
+      while (proc.lists === lists) proc.clock.advance(1);
+    };
+    const ended = proc.fork('game');
+    proc.clock.advance(5_000 - TICK_MS);
+    expect(watch.history(ended)).toEqual(['started:roblox']);
+    proc.running.delete(ended);
+    const before = proc.fork('game');
+    proc.onList = () => void proc.fork('game');
+    advance();
+    const during = proc.newest;
+    proc.clock.advance(2 * TICK_MS);
+    expect(watch.history(ended)).toHaveLength(2);
+    expect([before, during].map((pid) => watch.history(pid))).toEqual([
+      ['started:roblox'],
+      ['started:roblox'],
+    ]);
+    expect(watch.calls.stats().missed).toBe(0);
+    await watch.stop();
+  });
+
+  test('only what no tick could tell counts as missed', async () => {
+    const proc = new Proc();
+    const watch = await proc.watch();
+    proc.running.set(7, { key: 'k', is: 'game' });
+    proc.clock.advance(5_100);
+    expect(watch.calls.stats().missed).toBe(1);
+    await watch.stop();
+  });
+
+  test('what was forked before new rules came is looked at after them too', async () => {
+    const proc = new Proc();
+    const watch = await proc.watch();
+    const shell = proc.fork('other');
+    await watch.look();
+    proc.running.set(shell, { key: 'k', is: 'game' });
+    proc.clock.advance(TICK_MS);
+    expect(watch.history(shell)).toEqual(['started:roblox']);
+    await watch.stop();
+  });
+
   test('a tracked pid that changes hands is noticed at the next tick', async () => {
     const proc = new Proc();
     const watch = await proc.watch();
@@ -176,7 +244,7 @@ describe('procfs', () => {
     await watch.stop();
   });
 
-  test('E3 a list that fails ends nothing', async () => {
+  test('E3 a look that fails ends nothing', async () => {
     const proc = new Proc();
     const watch = await proc.watch();
     const pid = proc.fork('game');
@@ -184,7 +252,7 @@ describe('procfs', () => {
     proc.failing = true;
     proc.clock.advance(20_000);
     expect(watch.history(pid)).toEqual(['started:roblox']);
-    expect(watch.of('scan.unknown')).toMatchObject([{ reason: '/proc cannot be listed' }]);
+    expect(watch.of('scan.unknown')).toMatchObject([{ reason: '/proc cannot be read' }]);
     await watch.stop();
   });
 });

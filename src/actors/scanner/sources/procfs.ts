@@ -4,6 +4,7 @@
  * a tick costs the same among a hundred processes and among thousands. A full look comes at every reconcile.
  */
 import { readFileSync } from 'node:fs';
+import type { GameProcess } from '../../../protocol/messages.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import type { ProcReader } from '../proc.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
@@ -26,6 +27,13 @@ export interface ProcfsOptions {
   readonly pidMax?: number;
 }
 
+/** A process that is looked at again for a while. */
+interface Young {
+  readonly untilMs: number;
+  /** Seen once as what may be a mere fork of a game. */
+  doubted: boolean;
+}
+
 export class ProcfsSource implements ProcessSource {
   readonly name = 'procfs';
   readonly #context: SourceContext;
@@ -34,8 +42,8 @@ export class ProcfsSource implements ProcessSource {
   #sink: SourceSink | null = null;
   #stopTick: () => void = () => {};
   #newest = 0;
-  /** New pid → until when it is looked at again. In order of age. */
-  readonly #young = new Map<number, number>();
+  /** By pid, in order of age. */
+  readonly #young = new Map<number, Young>();
   #reconcileAt = 0;
   #lookedAt = 0;
 
@@ -92,32 +100,57 @@ export class ProcfsSource implements ProcessSource {
   /** One look; public for the measurement of what it costs. */
   tick(): void {
     const now = this.#context.clock.monotonic();
-    if (now >= this.#reconcileAt) {
-      this.#lookAtAll('reconcile');
-      return;
-    }
-    const newest = this.#reader.newestPid();
-    if (newest !== this.#newest) this.#addYoung(newest, now + YOUNG_MS);
+    this.#noteNew(this.#reader.newestPid());
     const looks = this.#lookAtWatched();
-    for (const [pid, until] of this.#young) {
-      const look = this.#reader.look(pid, false);
-      if (look.is === 'game' && !looks.has(pid) && !this.#reader.isThread(pid)) looks.set(pid, look);
-      if (look.is !== 'other' || now > until) this.#young.delete(pid);
-    }
+    this.#lookAtYoung(looks, now);
     this.#tell('watch', looks);
+    if (now >= this.#reconcileAt) this.#reconcile();
   }
 
   #lookAtAll(cause: LookCause): void {
     // Read before the list, so that what is forked meanwhile is looked at by the next tick.
-    this.#newest = this.#reader.newestPid();
-    const looks = this.#lookAtWatched();
+    this.#noteNew(this.#reader.newestPid());
+    this.#tell(cause, this.#lookAtOthers(this.#lookAtWatched()));
+    this.#reconcileLater();
+  }
+
+  /** Tells the games that no tick has told; those that started just now are the next tick's. */
+  #reconcile(): void {
+    const watched = new Set(this.#context.watched());
+    const looks = this.#lookAtOthers(new Map(), (pid) => watched.has(pid));
+    this.#noteNew(this.#reader.newestPid());
+    for (const pid of this.#young.keys()) looks.delete(pid);
+    this.#tell('reconcile', looks);
+    this.#reconcileLater();
+  }
+
+  #reconcileLater(): void {
+    this.#reconcileAt = this.#context.clock.monotonic() + this.#context.reconcileMs;
+  }
+
+  /** Adds the games among all processes that are not in it yet. */
+  #lookAtOthers(looks: Map<number, Look>, except = (pid: number) => looks.has(pid)): Map<number, Look> {
     for (const pid of this.#reader.pids()) {
-      if (looks.has(pid)) continue;
+      if (except(pid)) continue;
       const look = this.#reader.look(pid, false);
       if (look.is === 'game') looks.set(pid, look);
     }
-    this.#reconcileAt = this.#context.clock.monotonic() + this.#context.reconcileMs;
-    this.#tell(cause, looks);
+    return looks;
+  }
+
+  #lookAtYoung(looks: Map<number, Look>, now: number): void {
+    for (const [pid, young] of this.#young) {
+      const look = this.#reader.look(pid, false);
+      if (look.is === 'game' && !looks.has(pid) && !this.#reader.isThread(pid)) {
+        // A game that starts a helper is its own twin between fork and exec, and not always the twin's parent.
+        if (!young.doubted && isTwin(look.sighting.process, looks)) {
+          young.doubted = true;
+          continue;
+        }
+        looks.set(pid, look);
+      }
+      if (look.is !== 'other' || now > young.untilMs) this.#young.delete(pid);
+    }
   }
 
   #lookAtWatched(): Map<number, Look> {
@@ -131,14 +164,18 @@ export class ProcfsSource implements ProcessSource {
     this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks });
   }
 
-  #addYoung(newest: number, until: number): void {
-    for (const pid of this.#pidsUpTo(newest)) {
-      this.#young.delete(pid);
-      this.#young.set(pid, until);
-    }
-    for (const pid of this.#young.keys()) {
-      if (this.#young.size <= YOUNG_MAX) break;
-      this.#young.delete(pid);
+  /** What was forked since the last time is young from now on. */
+  #noteNew(newest: number): void {
+    if (this.#newest !== 0 && newest !== this.#newest) {
+      const untilMs = this.#context.clock.monotonic() + YOUNG_MS;
+      for (const pid of this.#pidsUpTo(newest)) {
+        this.#young.delete(pid);
+        this.#young.set(pid, { untilMs, doubted: false });
+      }
+      for (const pid of this.#young.keys()) {
+        if (this.#young.size <= YOUNG_MAX) break;
+        this.#young.delete(pid);
+      }
     }
     this.#newest = newest;
   }
@@ -158,4 +195,14 @@ export class ProcfsSource implements ProcessSource {
     if (wrapped) for (let pid = WRAP_TO; pid <= newest; pid++) pids.push(pid);
     return pids;
   }
+}
+
+/** Whether a game that was looked at already runs the same program with the same command line. */
+function isTwin({ path, command }: GameProcess, looks: ReadonlyMap<number, Look>): boolean {
+  for (const look of looks.values()) {
+    if (look.is !== 'game') continue;
+    const { process } = look.sighting;
+    if (process.path === path && process.command === command) return true;
+  }
+  return false;
 }
