@@ -331,6 +331,17 @@ describe('the agent was away (T3, T7)', () => {
     ]);
   });
 
+  it('T7: what was played on the other days of the week is known after a restart', () => {
+    const pc = machine({ weekly_limit_minutes: 100 }, { wall: '2026-01-13T20:00' });
+    const pid = pc.start('roblox', KID);
+    pc.advance(60 * MINUTE);
+    pc.stop(pid);
+    pc.advance(20 * HOUR);
+    pc.agentDown();
+    pc.agentUp();
+    expect(kid(pc)).toMatchObject({ used_minutes_today: 0, remaining_minutes: 40, limited_by: 'week' });
+  });
+
   it('T7: extensions are kept, over the night they are not', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     order(pc, 'extend_time', { minutes: 10 });
