@@ -70,13 +70,8 @@ export interface Image {
   readonly lostWrites: number;
 }
 
-/** The disk after a power loss behind `operations[cut - 1]`. `trustSyncs: false`: a disk whose fsync does nothing. */
-export function imageAt(
-  operations: readonly Operation[],
-  cut: number,
-  random: Random,
-  { trustSyncs = true }: { readonly trustSyncs?: boolean } = {},
-): Image {
+/** The disk after a power loss behind `operations[cut - 1]`. */
+export function imageAt(operations: readonly Operation[], cut: number, random: Random): Image {
   const durableNames = new Map<string, File>();
   const names = new Map<string, File>();
   let pendingNames: { readonly n: number; readonly apply: (to: Map<string, File>) => void }[] = [];
@@ -112,10 +107,9 @@ export function imageAt(
         names.get(op.name)?.pending.push({ ...op, n });
         break;
       case 'sync':
-        if (trustSyncs) settle(names.get(op.name), op.since);
+        settle(names.get(op.name), op.since);
         break;
       case 'sync directory':
-        if (!trustSyncs) break;
         for (const change of pendingNames) if (change.n < op.since) change.apply(durableNames);
         pendingNames = pendingNames.filter((change) => change.n >= op.since);
     }

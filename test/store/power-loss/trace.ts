@@ -26,10 +26,18 @@ export async function traced(
     dir,
     traceFile,
     before,
-  }: { readonly dir: string; readonly traceFile: string; readonly before: Operation[] },
+    preload,
+  }: {
+    readonly dir: string;
+    readonly traceFile: string;
+    readonly before: Operation[];
+    /** A library that the program is run with (LD_PRELOAD). */
+    readonly preload?: string | undefined;
+  },
 ): Promise<void> {
   const args = [
     '-f',
+    '--seccomp-bpf',
     '-y',
     '-xx',
     '-s',
@@ -40,6 +48,7 @@ export async function traced(
     traceFile,
     '-e',
     `trace=${CALLS}`,
+    ...(preload === undefined ? [] : ['-E', `LD_PRELOAD=${preload}`]),
   ];
   const child = spawn('strace', [...args, ...command], {
     stdio: ['ignore', 'ignore', 'inherit'],
