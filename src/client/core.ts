@@ -312,10 +312,9 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
       position: () => this.#keeper.position,
       unacknowledged: () => this.#inbox.unacknowledged,
       onAnswered: () => this.#input({ type: 'poll.answered' }),
-      onEvents: ({ events }) => {
-        // What does not fit is returned by the next poll again.
-        for (const event of events) if (!this.#offer({ kind: 'event', event })) return;
-      },
+      // What does not fit is returned by the next poll again.
+      onEvents: ({ events }) =>
+        events.filter((event) => this.#inbox.offer({ kind: 'event', event }) === 'taken').length,
       onGap: (gap) => void this.#offer({ kind: 'gap', gap }),
       onFailed: (failure) => this.#pollFailed(failure),
     });

@@ -5,6 +5,7 @@
 import { WebSocket } from 'ws';
 import { SUBPROTOCOL_RELIABLE, WS_LIMITS } from '../protocol/frames.ts';
 import { findEndpoint } from './discover.ts';
+import { nodeFetch } from './node-fetch.ts';
 import type { Endpoint, OpenSocket, Platform, PositionStore } from './ports.ts';
 import { defaultPositionFile, filePositions } from './position-file.ts';
 
@@ -22,7 +23,7 @@ export function nodePlatform(
   return {
     resolve: async () => ('dataDir' in target ? findEndpoint(target.dataDir, options.role) : target),
     openSocket: headerSocket,
-    fetch: (url, init) => fetch(url, init),
+    fetch: nodeFetch,
     positions:
       options.positionStore ?? filePositions(options.positionFile ?? defaultPositionFile(options.clientId)),
     clock: {

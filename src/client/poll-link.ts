@@ -2,17 +2,22 @@
  * The long poll as a loop (contract D8): always with `after`, the stored position, so that nothing counts as
  * acknowledged before it is. Ends at the first failure; when to start again is link.ts's decision.
  */
+import { HTTP_LIMITS } from '../protocol/http.ts';
 import type { Clock } from '../protocol/ports.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import { type AgentApi, AgentError, type PollAnswer } from './agent-api.ts';
 
-/** Events fetched at a time, and how many may be unacknowledged before nothing more is fetched. */
+/** New events fetched at a time, and how many may be unacknowledged before nothing more is fetched. */
 const BATCH = 256;
+/** A link begins with so few and doubles them, so that one of 1 kB/s gets on too. */
+const FIRST_BATCH = 16;
+/** An answer that took longer is not followed by a larger one, ms. */
+const QUICK_MS = 1_000;
 const WAIT_SECONDS = 20;
-/** An answer that is held `WAIT_SECONDS` must be there a little later, ms. */
-const ANSWER_TIMEOUT_MS = 30_000;
-/** Pause between polls while the program has events it has not acknowledged: they would be returned at once. */
-const UNACKNOWLEDGED_PAUSE_MS = 1_000;
+/** An answer is there so long after it could have begun, ms. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Pause between polls that would be answered at once with what is here already, since it is not stored yet. */
+const REPEAT_PAUSE_MS = 1_000;
 
 /** No log has this epoch, so the agent reads from the oldest event it keeps (contract E5). */
 export const BEFORE_EVERYTHING: Position = { epoch: 'none', offset: 0 };
@@ -26,12 +31,13 @@ export interface PollFailure {
 
 export interface PollLinkHost {
   readonly api: AgentApi;
-  readonly clock: Pick<Clock, 'after'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   /** null: nothing was ever stored, the agent's cursor decides. */
   position(): Position | null;
   unacknowledged(): number;
   onAnswered(): void;
-  onEvents(answer: PollAnswer): void;
+  /** Returns how many of them are new. */
+  onEvents(answer: PollAnswer): number;
   onGap(gap: Gap): void;
   onFailed(failure: PollFailure): void;
 }
@@ -47,37 +53,45 @@ export function startPollLink(host: PollLinkHost): PollLink {
   let wake: (() => void) | null = null;
   /** The first poll does not wait, so that it is known at once whether the agent is there. */
   let answered = false;
+  let batch = FIRST_BATCH;
+  /** Since the last poll was sent: the next one is not answered like it. */
+  let storedMeanwhile = false;
 
   async function run(): Promise<void> {
     while (!abort.signal.aborted) {
+      storedMeanwhile = false;
       const unacknowledged = host.unacknowledged();
-      if (unacknowledged < BATCH) await once(unacknowledged);
-      if (host.unacknowledged() > 0) await pause();
+      const repeats = unacknowledged >= BATCH || (await once(unacknowledged)) === 'nothing new';
+      if (repeats || host.unacknowledged() > 0) await pause();
     }
   }
 
-  async function once(unacknowledged: number): Promise<void> {
+  async function once(unacknowledged: number): Promise<'nothing new' | 'done'> {
     const from = host.position() ?? (await cursor());
+    const limit = Math.min(unacknowledged + batch, HTTP_LIMITS.maxPollEvents);
     const wait = answered && unacknowledged === 0 ? WAIT_SECONDS : 0;
-    const answer = await within((signal) => host.api.poll(from, unacknowledged + BATCH, wait, signal));
-    if (abort.signal.aborted) return;
+    const sentAt = host.clock.monotonic();
+    const answer = await within(wait, (signal) => host.api.poll(from, limit, wait, signal));
+    if (abort.signal.aborted) return 'done';
     answered = true;
+    if (host.clock.monotonic() - sentAt < QUICK_MS) batch = Math.min(2 * batch, BATCH);
     host.onAnswered();
     if (answer.gap && answer.gap.from.epoch !== BEFORE_EVERYTHING.epoch) host.onGap(answer.gap);
-    host.onEvents(answer);
+    const fresh = host.onEvents(answer);
+    return answer.events.length > 0 && fresh === 0 ? 'nothing new' : 'done';
   }
 
   /** Where the agent has this client, asked for without moving it. */
   async function cursor(): Promise<Position> {
-    const { acked_epoch, acked_offset } = await within((signal) => host.api.connect(signal));
+    const { acked_epoch, acked_offset } = await within(0, (signal) => host.api.connect(signal));
     return acked_epoch === null ? BEFORE_EVERYTHING : { epoch: acked_epoch, offset: acked_offset };
   }
 
-  async function within<T>(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function within<T>(waitSeconds: number, request: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const deadline = new AbortController();
     const stop = () => deadline.abort();
     abort.signal.addEventListener('abort', stop);
-    const cancel = host.clock.after(ANSWER_TIMEOUT_MS, stop);
+    const cancel = host.clock.after(waitSeconds * 1_000 + ANSWER_TIMEOUT_MS, stop);
     try {
       return await request(deadline.signal);
     } finally {
@@ -86,9 +100,10 @@ export function startPollLink(host: PollLinkHost): PollLink {
     }
   }
 
-  function pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = host.clock.after(UNACKNOWLEDGED_PAUSE_MS, resolve);
+  async function pause(): Promise<void> {
+    if (storedMeanwhile || abort.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const cancel = host.clock.after(REPEAT_PAUSE_MS, resolve);
       wake = () => {
         cancel();
         resolve();
@@ -101,7 +116,10 @@ export function startPollLink(host: PollLinkHost): PollLink {
   });
 
   return {
-    acknowledge: () => wake?.(),
+    acknowledge: () => {
+      storedMeanwhile = true;
+      wake?.();
+    },
     stop: () => {
       abort.abort();
       wake?.();

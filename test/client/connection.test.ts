@@ -178,6 +178,30 @@ describe('acknowledging', () => {
     expect(agent.polls.every((q) => q.get('epoch') === 'none')).toBe(true);
   });
 
+  it('D8: a program that is behind with its acknowledgements asks for no more than a poll may return', async () => {
+    for (let n = 0; n < 250; n++) agent.emit(`n${n}`);
+    const connection = await connect({ transport: 'polling' });
+    await take(connection, 250, false);
+    agent.emit('one more');
+    expect(await take(connection, 1)).toEqual(['one more']);
+    expect(connection.state.status).toBe('connected');
+    expect(agent.polls.filter((query) => Number(query.get('limit')) > 500)).toEqual([]);
+  });
+
+  it('a store that refuses while it polls costs one poll a second, not as many as there can be', async () => {
+    agent.emit('one');
+    const store = { load: async () => [], save: () => Promise.reject(new Error('no room')) };
+    const connection = await connect({ transport: 'polling', store });
+    for await (const event of connection) {
+      await expect(event.ack()).rejects.toThrow('no room');
+      break;
+    }
+    const before = agent.polls.length;
+    await expect.poll(() => agent.polls.length).toBeGreaterThan(before);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(agent.polls.length).toBeLessThan(before + 5);
+  });
+
   it('a store that refuses makes ack() fail and moves nothing', async () => {
     agent.emit('one');
     const store: PositionStore = {
@@ -198,7 +222,7 @@ describe('acknowledging', () => {
   });
 });
 
-describe('failures', () => {
+describe('connection refused, 500 or 401 at the client, and other failures', () => {
   it.each([401, 500] as const)('keeps its position through a while of %i', async (status) => {
     agent.emit('one');
     const store = memoryPositions();

@@ -157,8 +157,17 @@ export class FakeAgent {
     if (this.#after(after).length === 0 && query.get('wait')) {
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
-    const events = this.#after(after).slice(0, Number(query.get('limit') ?? 100));
-    json(response, 200, { events, epoch: this.epoch, next_after: 0, has_more: false, gap: this.gap });
+    const limit = Number(query.get('limit') ?? 100);
+    if (limit > 500) return json(response, 422, problem(422));
+    const events = this.#after(after);
+    const has_more = events.length > limit;
+    json(response, 200, {
+      events: events.slice(0, limit),
+      epoch: this.epoch,
+      next_after: 0,
+      has_more,
+      gap: this.gap,
+    });
   }
 
   #command(body: Record<string, unknown>, response: ServerResponse): void {

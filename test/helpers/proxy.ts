@@ -7,6 +7,8 @@ import { type AddressInfo, createServer, connect as dial, type Server, type Sock
 interface Pair {
   readonly client: Socket;
   readonly agent: Socket;
+  /** Something is on its way to the client, slowly: it arrives whole even when the agent closes. */
+  trickling: boolean;
 }
 
 export class FaultyProxy {
@@ -71,14 +73,16 @@ export class FaultyProxy {
     }
     const agent = dial({ host: '127.0.0.1', port: this.#agentPort() });
     agent.on('error', () => {});
-    const pair = { client, agent };
+    const pair: Pair = { client, agent, trickling: false };
     this.#pairs.add(pair);
     const end = () => {
       this.#pairs.delete(pair);
       close(pair);
     };
     client.on('close', end);
-    agent.on('close', end);
+    agent.on('close', () => {
+      if (!pair.trickling) end();
+    });
     client.on('data', (bytes) => {
       if (this.refusingUpgrades && asksForWebSocket(bytes)) this.#reset(pair);
       else if (this.stalled) this.faults++;
@@ -102,9 +106,11 @@ export class FaultyProxy {
     else this.#trickle(pair, bytes, this.bytesPerSecond);
   }
 
-  #trickle({ client, agent }: Pair, bytes: Buffer, rate: number): void {
+  #trickle(pair: Pair, bytes: Buffer, rate: number): void {
+    const { client, agent } = pair;
     this.faults++;
     agent.pause();
+    pair.trickling = true;
     const piece = Math.max(1, Math.floor(rate / 20));
     let sent = 0;
     const timer = setInterval(() => {
@@ -112,7 +118,9 @@ export class FaultyProxy {
       sent += piece;
       if (sent < bytes.length && !client.destroyed) return;
       clearInterval(timer);
-      agent.resume();
+      pair.trickling = false;
+      if (agent.destroyed) client.end();
+      else agent.resume();
     }, 50);
   }
 

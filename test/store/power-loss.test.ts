@@ -30,8 +30,8 @@ afterAll(() => {
   removePrograms();
 });
 
-/** Four runs of one data directory: killed, killed, stopped cleanly, and after another boot killed. */
 type Run = readonly [bootId: string, steps: string, end: 'kill' | 'clean'];
+/** Lives of one data directory: killed, killed, stopped cleanly, and killed after each of two other boots. */
 const RUNS: readonly Run[] = [
   ['boot-1', '60', 'kill'],
   ['boot-1', '60', 'kill'],
@@ -132,7 +132,7 @@ function cutAtRandom(operations: readonly Operation[], disks: number, firstSeed:
   return seen;
 }
 
-describe.skipIf(!hasStrace)('a power loss', () => {
+describe.skipIf(!hasStrace)('a power cut while the log is written', () => {
   it(
     'D5 E5: every disk it can leave opens, nothing durable is missing, no offset is given twice',
     () => {
