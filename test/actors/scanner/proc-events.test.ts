@@ -30,6 +30,7 @@ class Linux implements EventSocket {
   onMask: () => void = () => {};
   answers = true;
   lists = 0;
+  listable = true;
   blocksOn = -1;
   open = true;
   #queue: Received[] = [];
@@ -104,6 +105,7 @@ class Linux implements EventSocket {
         this.threads.has(pid) ? { is: 'threads' } : { is: 'ended', successor: null },
       isThread: () => false,
       pids: () => {
+        if (!this.listable) throw new Error('/proc cannot be listed');
         this.lists += 1;
         return [1, 2, ...this.games];
       },
@@ -145,6 +147,14 @@ describe('proc-events', () => {
     }
     await failed;
     expect(linux.open).toBe(false);
+  });
+
+  test('E3 a first look that fails is no snapshot of nothing: it does not start', async () => {
+    const linux = new Linux();
+    linux.listable = false;
+    await expect(linux.watch()).rejects.toThrow(/\/proc cannot be listed/);
+    expect(linux.open).toBe(false);
+    expect(linux.blocksOn).toBe(-1);
   });
 
   test('exits and forks are asked for only while a game runs', async () => {

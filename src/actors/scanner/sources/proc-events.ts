@@ -292,6 +292,8 @@ export class ProcEventsSource implements ProcessSource {
       if (!this.#isFirst) this.#adjustMask();
       if (thorough) this.#rescannedAt = atMs;
     } catch (thrown) {
+      // Without the first look nothing is known: it does not start.
+      if (this.#isFirst) throw thrown;
       sink.failed(thrown instanceof Error ? thrown.message : String(thrown));
     } finally {
       this.#touched = null;
