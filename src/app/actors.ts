@@ -4,7 +4,7 @@
  */
 import type { Answer } from '../protocol/ports.ts';
 import { problem } from '../protocol/problems.ts';
-import type { CallMap, CallResult } from '../runtime/actor.ts';
+import type { CallMap, CallResult, ExitReason } from '../runtime/actor.ts';
 import type { ChildSpec, RunningChild } from '../runtime/child.ts';
 import { describeExit } from '../runtime/exit.ts';
 import { type SpawnedActor, type SpawnOptions, spawnActor } from '../runtime/handle.ts';
@@ -82,7 +82,7 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
       onExit?.();
     });
     const ready = await spawned.ready;
-    if (!ready.ok) throw new Error(describeExit(ready.exit));
+    if (!ready.ok) throw new Error(withoutState(ready.exit));
     this.#current = spawned;
     onReady?.();
     return {
@@ -92,6 +92,12 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
       beat: () => ({ lastBeatAgoMs: spawned.lastBeatAgoMs(), lastWorkAgoMs: spawned.lastWorkAgoMs() }),
     };
   }
+}
+
+/** Why it never became ready; that it did not is said by whoever reports it. */
+function withoutState(exit: ExitReason): string {
+  if (exit.kind !== 'never_ready') return describeExit(exit);
+  return [exit.message, ...(exit.cause === undefined ? [] : [exit.cause])].join(': ');
 }
 
 function unavailable(detail: string): { readonly ok: false; readonly problem: ReturnType<typeof problem> } {

@@ -4,6 +4,8 @@
  */
 import { lstatSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
 import { tokenFiles } from '../../app/tokens.ts';
 import { AgentApi } from '../../client/agent-api.ts';
@@ -19,10 +21,12 @@ import {
   type Finding,
   judgeAccount,
   judgeClock,
+  judgeConfig,
   judgeDelivery,
   judgeDetection,
   judgeFiles,
   judgeHealth,
+  judgePort,
   judgeSelfTest,
   judgeService,
   judgeStore,
@@ -35,6 +39,7 @@ export interface DoctorOptions extends DataDirOption {
 }
 
 const REQUEST_MS = 5_000;
+const LOOPBACK = ['127.0.0.1', '::1'];
 
 /** 0 when nothing is wrong, 1 when something is. */
 export async function doctor(options: DoctorOptions): Promise<ExitCode> {
@@ -53,7 +58,11 @@ async function examine(dir: string): Promise<Finding[]> {
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     const remedy = 'playwarden service install, or playwarden run; another place: --data-dir';
-    return [{ check: 'agent', verdict: 'problem', said, remedy }, judgeService(await serviceState(), 0)];
+    return [
+      { check: 'agent', verdict: 'problem', said, remedy },
+      ...(await couldStart(dir)),
+      judgeService(await serviceState(), 0),
+    ];
   }
   const uid = ownerOf(agent.pid);
   const base = [judgeFiles(fileFacts(dir), uid), judgeAccount(uid)];
@@ -80,6 +89,40 @@ async function examine(dir: string): Promise<Finding[]> {
     ...(await watchAndTest(dir, facts)),
     last,
   ];
+}
+
+/** What an agent would find that started now. */
+async function couldStart(dir: string): Promise<Finding[]> {
+  const read = readConfig(undefined, dir);
+  if (!read.ok)
+    return [
+      judgeConfig(
+        read.file,
+        read.errors.map(({ path, message }) => `${path}: ${message}`),
+      ),
+    ];
+  const { port } = read.config.desktop_client.websocket;
+  const answers = await Promise.all(LOOPBACK.map((host) => answersAt(host, port)));
+  return [
+    judgeConfig(read.file, []),
+    judgePort(
+      port,
+      LOOPBACK.filter((_, i) => answers[i]),
+    ),
+  ];
+}
+
+function answersAt(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (answers: boolean) => {
+      socket.destroy();
+      resolve(answers);
+    };
+    const socket = connect({ host, port, timeout: REQUEST_MS });
+    socket.once('connect', () => settle(true));
+    socket.once('timeout', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
 }
 
 /** A text: why it did not answer. */

@@ -29,6 +29,24 @@ export interface AgentFacts {
   readonly self_test?: string;
 }
 
+/** Of a configuration that no agent has read: whether one could start with it. `errors` a line each. */
+export function judgeConfig(file: string | null, errors: readonly string[]): Finding {
+  const check = 'configuration';
+  if (errors.length === 0) return { check, verdict: 'ok', said: file ?? 'the defaults' };
+  const [first = '', ...more] = errors;
+  const said = `${file} does not hold: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`;
+  return { check, verdict: 'problem', said, remedy: `playwarden config check ${file}` };
+}
+
+/** While no agent runs: `takenOn` are the addresses on which somebody else listens. */
+export function judgePort(port: number, takenOn: readonly string[]): Finding {
+  const check = 'port';
+  if (takenOn.length === 0) return { check, verdict: 'ok', said: `${port} is free` };
+  const said = `another program listens on port ${port} (${takenOn.join(', ')}), so no agent can`;
+  const remedy = 'stop that program, or choose another desktop_client.websocket.port';
+  return { check, verdict: 'problem', said, remedy };
+}
+
 export function judgeHealth(facts: AgentFacts): Finding {
   const check = 'health';
   if (facts.health.length > 0) {
