@@ -14,6 +14,7 @@ import { createCommandDesk } from './app/command-desk.ts';
 import { createDesk } from './app/desk.ts';
 import { monitorHealth } from './app/health-monitor.ts';
 import { keepHighestTime } from './app/highest-time.ts';
+import type { LoadLimit } from './app/load-rule.ts';
 import { watchLoad } from './app/load-watch.ts';
 import type { Logger } from './app/logger.ts';
 import { createResourceMeter } from './app/resources.ts';
@@ -37,7 +38,6 @@ import type {
 import type { Report } from './runtime/child.ts';
 import { startMainBeat } from './runtime/heartbeat.ts';
 import { PoisonRegister } from './runtime/poison.ts';
-import { raisePriority } from './runtime/priority.ts';
 import type { RestartLimits } from './runtime/restart-rule.ts';
 import { Supervisor } from './runtime/supervisor.ts';
 import { workerFile } from './runtime/worker-file.ts';
@@ -57,6 +57,8 @@ export interface AgentOptions {
   readonly logger: Logger;
   /** How failed actors are started again; left out: the rule's own numbers. */
   readonly restartLimits?: RestartLimits | undefined;
+  /** What the process may cost; left out: the rule's own numbers. */
+  readonly loadLimits?: readonly LoadLimit[] | undefined;
   /** The agent cannot go on: a part that must not rest is in a crash loop. */
   onGaveUp(reason: string): void;
 }
@@ -89,8 +91,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     new PoisonRegister((sent) => {
       logger.error({ actor: id, sent }, 'a message that has killed the actor twice was set aside');
     });
-  // Before the threads are made: they inherit it.
-  raisePriority();
   const executor = createExecutor({ file: workerFile('executor') });
   const router = createRouter({
     store,
@@ -182,6 +182,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       if (action === 'shed') server?.shed();
       if (action === 'restart') options.onGaveUp(reason);
     },
+    limits: options.loadLimits,
   });
   const supervisor = new Supervisor({
     name: 'agent',

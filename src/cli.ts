@@ -10,6 +10,7 @@ import { configFile, dataDir, day, port, type Settle, withoutEmpty } from './cli
 import { parentCommands } from './cli/parent-commands.ts';
 import { heedSignals } from './cli/signals.ts';
 import { EXIT, type ExitCode, UserError } from './protocol/exit-codes.ts';
+import { raisePriority } from './runtime/priority.ts';
 
 /** The exit code of the command that ran. */
 let outcome: ExitCode = EXIT.ok;
@@ -40,6 +41,8 @@ function program(): Command {
     )
     .action(async (options) => {
       const signals = heedSignals();
+      // Before the rest is loaded: what starts beside busy programs must not queue behind them.
+      raisePriority();
       const { run } = await import('./cli/run.ts');
       settle(await run(options, signals));
     });

@@ -4,6 +4,7 @@
  */
 import { describeErrors, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
+import type { LoadLimit } from '../app/load-rule.ts';
 import { createLogger, type Logger, type LogLevel } from '../app/logger.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
@@ -17,8 +18,9 @@ export interface RunOptions {
   readonly host?: string;
   readonly port?: number;
   readonly logLevel: LogLevel;
-  /** Not a flag: for whoever runs the agent under faults of its own making. */
+  // Not flags: for whoever runs the agent under faults of its own making.
   readonly restartLimits?: RestartLimits;
+  readonly loadLimits?: readonly LoadLimit[];
 }
 
 /** A stop that takes longer than this ends the process anyway, ms (contract C4: within 5 s). */
@@ -41,6 +43,7 @@ export async function run(options: RunOptions, signals: Signals): Promise<ExitCo
     dataDir,
     logger,
     restartLimits: options.restartLimits,
+    loadLimits: options.loadLimits,
     onGaveUp: (reason) => ending.end(EXIT.gaveUp, reason),
   });
   signals.onReload(() => void reloadFrom(agent, options, dataDir, logger));

@@ -1,7 +1,8 @@
 /**
- * A game that lives 5 ms must be looked at within these 5 ms, on a busy machine too. So where it may (as root on
- * Linux) the agent puts itself before ordinary programs, as audit daemons do; it needs next to no time. Linux gives a
- * priority to each thread, and a new one has that of the thread that made it (setpriority(2), pthreads(7)).
+ * A game that lives 5 ms must be looked at within these 5 ms, and a process that was killed must be back within a second,
+ * on a busy machine too. So where it may (as root on Linux) the agent puts itself before ordinary programs, as audit
+ * daemons do; it needs next to no time. Linux gives a priority to each thread, and a new one has that of the thread that
+ * made it (setpriority(2), pthreads(7)).
  */
 import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';

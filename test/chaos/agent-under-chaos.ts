@@ -1,11 +1,13 @@
 /**
  * `playwarden run` as it is, in a process that takes orders from its parent: a fault for one of its threads, main's own
- * among them, or a measure of what it holds. Started by chaos-agent.ts with `--expose-gc`; its arguments are the data directory and the configuration.
+ * among them, or a measure of what it holds. Started by chaos-agent.ts with `--expose-gc`; its arguments are the data directory, the configuration, and the limits of its load as JSON.
  */
 import { readdirSync } from 'node:fs';
 import { BroadcastChannel } from 'node:worker_threads';
+import { LOAD_LIMITS } from '../../src/app/load-rule.ts';
 import { run } from '../../src/cli/run.ts';
 import { heedSignals } from '../../src/cli/signals.ts';
+import { raisePriority } from '../../src/runtime/priority.ts';
 import { RESTART_LIMITS } from '../../src/runtime/restart-rule.ts';
 import { CHANNEL, type Committed, commit, type FaultOrder } from './faults.ts';
 
@@ -49,7 +51,18 @@ process.channel?.unref();
 // A parent that was killed takes it along.
 process.once('disconnect', () => process.exit());
 
-const [dataDir = '', config = ''] = process.argv.slice(2);
+const [dataDir = '', config = '', loadLimits = 'null'] = process.argv.slice(2);
 // Every few seconds a fault is what is meant here, so no backoff grows and nothing is parked.
 const restartLimits = { ...RESTART_LIMITS, maxRestarts: 1_000_000, maxDelayMs: RESTART_LIMITS.firstDelayMs };
-process.exitCode = await run({ dataDir, config, port: 0, logLevel: 'info', restartLimits }, heedSignals());
+raisePriority();
+process.exitCode = await run(
+  {
+    dataDir,
+    config,
+    port: 0,
+    logLevel: 'info',
+    restartLimits,
+    loadLimits: JSON.parse(loadLimits) ?? LOAD_LIMITS,
+  },
+  heedSignals(),
+);

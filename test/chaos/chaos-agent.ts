@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import type { LoadLimit } from '../../src/app/load-rule.ts';
 import type { Answer, Holdings, Order } from './agent-under-chaos.ts';
 import type { FaultOrder } from './faults.ts';
 
@@ -25,13 +26,16 @@ export class ChaosAgent {
   readonly log: LogLine[] = [];
   port = 0;
   readonly #config: object;
+  readonly #loadLimits: readonly LoadLimit[] | null;
   #root = '';
   #bundle = '';
   #child: ChildProcess | null = null;
   readonly #watchers = new Set<(line: LogLine) => void>();
 
-  constructor(config: object) {
+  /** `loadLimits` null: the agent's own. */
+  constructor(config: object, loadLimits: readonly LoadLimit[] | null = null) {
     this.#config = config;
+    this.#loadLimits = loadLimits;
   }
 
   get pid(): number {
@@ -49,9 +53,15 @@ export class ChaosAgent {
   /** Starts it, or starts it again; settles at its ready line. */
   async start(): Promise<void> {
     if (this.#bundle === '') await this.#prepare();
-    const files = [join(this.#root, 'data'), join(this.#root, 'config.json')];
-    const child = fork(join(this.#bundle, 'agent-under-chaos.js'), files, {
+    const args = [
+      join(this.#root, 'data'),
+      join(this.#root, 'config.json'),
+      JSON.stringify(this.#loadLimits),
+    ];
+    const child = fork(join(this.#bundle, 'agent-under-chaos.js'), args, {
       execArgv: ['--expose-gc'],
+      // As the service runs it: else what malloc keeps for threads that are gone hides what the agent keeps.
+      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;

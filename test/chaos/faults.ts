@@ -6,8 +6,8 @@ import { BroadcastChannel } from 'node:worker_threads';
 
 export const CHANNEL = 'chaos';
 
-/** `hang`: it runs for ever. `stall`: the session's ticks, which go through setImmediate, come no more; its heartbeat and its messages go on. */
-export type ThreadFault = 'crash' | 'hang' | 'starve' | 'stall';
+/** `hang`: it runs for ever. `stall`: the session's ticks, which go through setImmediate, come no more; its heartbeat and its messages go on. `fatten`: it keeps 300 MB more. */
+export type ThreadFault = 'crash' | 'hang' | 'starve' | 'stall' | 'fatten';
 
 export interface FaultOrder {
   readonly actor: 'scanner' | 'session' | 'executor' | 'main';
@@ -31,6 +31,9 @@ export function obeyFaults(actor: FaultOrder['actor'], may = () => true): void {
   channel.unref();
 }
 
+const FAT_BYTES = 300 * 2 ** 20;
+const fat: Buffer[] = [];
+
 /** Does it in this thread, now. */
 export function commit(fault: ThreadFault): void {
   switch (fault) {
@@ -46,6 +49,10 @@ export function commit(fault: ThreadFault): void {
       const eaten: unknown[] = [];
       for (;;) eaten.push(new Array(10_000).fill(eaten.length));
     }
+    case 'fatten':
+      // Written to, since memory that nobody touched is not there.
+      fat.push(Buffer.alloc(FAT_BYTES, 1));
+      return;
     case 'stall':
       globalThis.setImmediate = (() => ({})) as unknown as typeof setImmediate;
   }
