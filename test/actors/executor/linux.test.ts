@@ -196,7 +196,7 @@ async function reusing(pid: number): Promise<ChildProcess | null> {
 async function closeAs(uid: number, target: CloseTarget): Promise<CloseReport> {
   const task = { target, waitMs: 200, ownPids: [] };
   const script = `import(${JSON.stringify(workerFile('executor').href)})
-    .then((m) => m.close(${JSON.stringify(task)})).then((r) => console.log(JSON.stringify(r)))`;
+    .then((m) => m.close({ task: ${JSON.stringify(task)}, beat: new SharedArrayBuffer(1024) })).then((r) => console.log(JSON.stringify(r)))`;
   const child = spawn(process.execPath, ['-e', script], {
     uid,
     gid: uid,
