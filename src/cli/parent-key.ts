@@ -11,7 +11,7 @@ import { findAgent } from '../client/discover.ts';
 import type { ParentKey } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
 import { columns } from './columns.ts';
-import { parentKeysInForce } from './keys-in-force.ts';
+import { keyInForce } from './key-in-force.ts';
 import { parentKeysOf, readDocument, readPublicKey, withParentKeys } from './parent-key-file.ts';
 import type { DataDirOption } from './running-agent.ts';
 
@@ -37,7 +37,7 @@ export async function addParentKey(keyFile: string, options: ParentKeyOptions): 
   console.log(
     'Compare this with what the phone shows. Commands that change something must be signed from now on.',
   );
-  return inForce(options, true);
+  return inForce(options, print, true);
 }
 
 export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCode> {
@@ -60,10 +60,11 @@ export async function removeParentKey(prefix: string, options: ParentKeyOptions)
   }
   const left = keys.filter((other) => other !== key);
   writeConfig(file, withParentKeys(file, left));
-  console.log(`Removed from ${file.path}: ${await thumbprint(key)}`);
+  const print = await thumbprint(key);
+  console.log(`Removed from ${file.path}: ${print}`);
   if (left.length === 0)
     console.log('No parent key is left: the control token alone commands the agent again.');
-  return inForce(options, left.length > 0);
+  return inForce(options, print, false);
 }
 
 /** RFC 7638, as a phone program shows it. */
@@ -109,7 +110,11 @@ function writeConfig({ path, mode }: ConfigOnDisk, text: string): void {
 // ── the running agent ─────────────────────────────────────────────────────────────────────────────────────────
 
 /** Tells a running agent and sees that it took the change: it may have been started with another file. */
-async function inForce({ dataDir, config }: ParentKeyOptions, wanted: boolean): Promise<ExitCode> {
+async function inForce(
+  { dataDir, config }: ParentKeyOptions,
+  print: string,
+  wanted: boolean,
+): Promise<ExitCode> {
   const dir = dataDir ?? defaultDataDir();
   const agent = await findAgent(dir).catch(() => null);
   if (!agent) {
@@ -129,7 +134,7 @@ async function inForce({ dataDir, config }: ParentKeyOptions, wanted: boolean): 
     );
   }
   const deadline = Date.now() + RELOAD_MS;
-  while ((await parentKeysInForce(dir)) !== wanted) {
+  while ((await keyInForce(dir, print)) !== wanted) {
     if (Date.now() > deadline) {
       const file = config === undefined ? 'give its file with --config' : `is ${config} its file?`;
       throw new UserError(

@@ -1,11 +1,11 @@
 /** The commands beside `run`, from outside: the built command line and a real agent. */
 import { spawn } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { calculateJwkThumbprint } from 'jose';
+import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
 import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
@@ -135,6 +135,29 @@ describe('K5: parent-key', () => {
     expect(await cli('parent-key', 'remove', print.slice(0, 8))).toMatchObject({ code: 0 });
     expect((await unsigned(agent)).status).toBe(200);
     expect((await cli('parent-key', 'list')).stdout).toBe('No parent key is enrolled.\n');
+  });
+
+  test('a second key is taken by the running agent too, and each goes by itself', async () => {
+    const agent = await agentOf();
+    const pairs = [1, 2].map(() => generateKeyPairSync('ed25519'));
+    const signedBy = async (n: number) => {
+      const payload = { command: 'resume', command_id: randomUUID(), aud: agent.json().agent_id };
+      const jwt = new SignJWT(payload).setIssuedAt().setExpirationTime('1m');
+      const jws = await jwt.setProtectedHeader({ alg: 'EdDSA' }).sign(pairs[n]!.privateKey);
+      const token = agent.token('view');
+      return (await http({ url: agent.url, path: '/desktop/command', token, body: { jws } })).status;
+    };
+    const prints = [];
+    for (const { publicKey: key } of pairs) {
+      const file = keyFile(key.export({ type: 'spki', format: 'pem' }).toString());
+      expect((await cli('parent-key', 'add', file)).stdout).toContain('has taken it');
+      prints.push(await calculateJwkThumbprint(key.export({ format: 'jwk' })));
+    }
+    expect([await signedBy(0), await signedBy(1)]).toEqual([200, 200]);
+    const removed = await cli('parent-key', 'remove', prints[0] ?? '');
+    expect(removed).toMatchObject({ code: 0, stdout: expect.stringContaining('has taken it') });
+    expect([await signedBy(0), await signedBy(1)]).toEqual([403, 200]);
+    expect((await unsigned(agent)).status).toBe(403);
   });
 
   test('a file named with --config keeps what else is in it, and its rights', async () => {
