@@ -11,9 +11,11 @@ import { beatWatcher, HANG_AFTER_MS } from '../../runtime/heartbeat.ts';
 import { Vitals } from '../../runtime/vitals.ts';
 import { FORCE_WAIT_MS } from './close.ts';
 
-const MAX_THREADS = 2;
-/** A close mostly waits, so one thread carries several. */
-const TASKS_PER_THREAD = 8;
+/**
+ * A close has a thread of its own, so that the thread can be ended with it; games that ignore the asking are closed
+ * so many at a time. Threads are started as closes wait for one.
+ */
+const MAX_THREADS = 8;
 /** More than that many closes at once are refused as failed. Piscina's own limit does not count tasks with a signal. */
 const MAX_UNSETTLED = 256;
 /** How long a thread lives on with nothing to do, ms: a relaunch within it finds a warm thread. */
@@ -60,7 +62,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
       filename: fileURLToPath(options.file),
       minThreads: 0,
       maxThreads: MAX_THREADS,
-      concurrentTasksPerWorker: TASKS_PER_THREAD,
       idleTimeout: IDLE_MS,
       maxQueue: MAX_UNSETTLED,
       atomics: 'disabled',

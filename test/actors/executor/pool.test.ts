@@ -92,6 +92,13 @@ describe('the executor', () => {
     expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
   });
 
+  it('eight closes that take their time run side by side', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'));
+    for (let n = 0; n < 9; n++) void pool.close(task());
+    await until(() => pool.state().threads === 8 && pool.state().queued === 1);
+    expect(pool.state()).toEqual({ threads: 8, queued: 1, running: 8 });
+  });
+
   it('what is under way when it stops is reported as failed', async () => {
     const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'));
     const report = pool.close(task());
