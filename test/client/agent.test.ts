@@ -1,7 +1,12 @@
 /** The client library as it is shipped (dist/client.js) with a real agent: discovery, restarts, kill -9, commands. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Agent, startAgent } from '../helpers/agent.ts';
@@ -9,6 +14,7 @@ import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
 
 type Client = typeof import('../../src/client/index.ts');
 type Connection = import('../../src/client/index.ts').Connection;
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILT = new URL('../../dist/client.js', import.meta.url).href;
 
 let client: Client;
@@ -122,20 +128,35 @@ describe('with the view token', () => {
 });
 
 describe('as a browser would', () => {
-  it('nothing of Node is loaded before it is known to run there', () => {
-    const seen = new Set<string>();
-    const look = (url: URL): void => {
-      if (seen.has(url.href)) return;
-      seen.add(url.href);
-      for (const [, from = ''] of readFileSync(url, 'utf8').matchAll(
-        /^(?:import|export)\b[^;]*?"([^"]+)";$/gm,
-      )) {
-        expect(from).toMatch(/^\.\//);
-        look(new URL(from, url));
+  it('a bundler for browsers takes the library as it is, and what comes out runs where there is no Node', async () => {
+    const contents = `export { connect } from 'playwarden/client';`;
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: ROOT },
+      bundle: true,
+      platform: 'browser',
+      format: 'iife',
+      globalName: 'page',
+      write: false,
+    });
+    const { setTimeout, clearTimeout, performance, fetch, AbortController, crypto } = globalThis;
+    const globals = { WebSocket, setTimeout, clearTimeout, performance, fetch, AbortController, crypto };
+    const page = runInNewContext(`${outputFiles[0]?.text}; page`, globals) as Pick<Client, 'connect'>;
+    const target = { url: agent.url, token: agent.token('view') };
+    for (const transport of ['auto', 'polling'] as const) {
+      const connection = await page.connect(target, { clientId: 'page', transport });
+      open.push(connection);
+      const over = transport === 'auto' ? 'websocket' : 'polling';
+      await expect.poll(() => connection.state.transport).toBe(over);
+      for await (const event of connection) {
+        await event.ack();
+        break;
       }
-    };
-    look(new URL(BUILT));
-    expect(seen.size).toBeGreaterThan(0);
+      expect((await connection.status()).agent.version).toMatch(/^\d/);
+      await connection.close();
+    }
+    await expect(page.connect({ dataDir: '/' }, { clientId: 'page' })).rejects.toThrow(
+      'only be read by Node',
+    );
   });
 
   it('S4: a standard WebSocket carries its token as a subprotocol', async () => {
@@ -151,6 +172,23 @@ describe('as a browser would', () => {
     }
     expect(connection.position?.offset).toBeGreaterThan(0);
   });
+});
+
+it('examples/desktop-client.mjs does what it says', async () => {
+  const env = { ...process.env, XDG_STATE_HOME: folder };
+  const example = join(ROOT, 'examples', 'desktop-client.mjs');
+  const child = spawn(process.execPath, [example, agent.dataDir], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (text) => {
+    said += text;
+  });
+  const exit = once(child, 'exit');
+  await expect.poll(() => said, { timeout: 15_000 }).toMatch(/^\d+ agent_event agent_started /m);
+  child.kill('SIGINT');
+  expect(await exit).toEqual([0, null]);
 });
 
 describe('without an agent', () => {
