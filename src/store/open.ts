@@ -19,6 +19,8 @@ export interface StoreOptions {
 }
 
 const RESERVE_BYTES = 4 * 1024 * 1024;
+/** With less no new log can be begun. */
+const LEAST_FREE_BYTES = 64 * 1024;
 
 /** Opens `<dir>/playwarden.db`; throws `UserError(EXIT.disk)` when the directory or the disk refuses. */
 export function openStore(options: StoreOptions): Store {
@@ -56,5 +58,12 @@ function reserveOn(dir: string): number {
 
 function asUserError(error: unknown, paths: StorePaths): unknown {
   if (error instanceof UserError || !isRefused(error)) return error;
-  return new UserError(EXIT.disk, `the database ${paths.db} cannot be used: ${(error as Error).message}`);
+  const said = `the database ${paths.db} cannot be used: ${(error as Error).message}`;
+  return new UserError(EXIT.disk, isFull(paths.dir) ? `${said}; the disk is full, make room on it` : said);
+}
+
+/** Of a full disk SQLite says no more than "disk I/O error" when it is its log that finds no room. */
+function isFull(dir: string): boolean {
+  const { bavail, bsize } = statfsSync(dir);
+  return bavail * bsize < LEAST_FREE_BYTES;
 }
