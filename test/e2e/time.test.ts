@@ -139,6 +139,10 @@ describe('T4, T6: a limit of seconds', () => {
       result: { processes: [{ pid: stubborn.pid, outcome: 'closed' }] },
     });
     expect((await stubborn.exited).signal).toBe('SIGKILL');
+    const { result } = (await client.next(event('command_completed'))).data;
+    expect(result).toEqual(json.result);
+    const stages = result.processes[0].stages.map(({ stage }: { stage: string }) => stage);
+    expect(stages).toEqual(['accepted', 'asked', 'forced', 'verified']);
     await client.close();
   });
 });
