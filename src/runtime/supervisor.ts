@@ -114,13 +114,16 @@ export class Supervisor {
 
   /**
    * Starts these in order. A failed one does not hold up the others, unless they depend on it: then its own recovery
-   * brings them up. Returns the first failure that is fatal.
+   * brings them up. One about which something else was decided meanwhile, since a child before it failed again, is left
+   * to that decision. Returns the first failure that is fatal.
    */
   async #bringUp(
     slots: readonly Slot[],
     isFatal: (slot: Slot) => boolean = () => false,
   ): Promise<{ readonly error: unknown } | null> {
-    for (const slot of slots) {
+    const planned = slots.map((slot) => [slot, slot.ticket] as const);
+    for (const [slot, ticket] of planned) {
+      if (ticket !== slot.ticket) return null;
       const launch = await this.#launch(slot);
       if (launch.kind === 'superseded') return null;
       if (launch.kind === 'failed' && isFatal(slot)) return launch;

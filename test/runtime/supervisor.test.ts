@@ -449,6 +449,22 @@ test('a listener that throws does not keep a child from its restart', async () =
   }
 });
 
+test('rest_for_one: a child that ends as soon as it is up, in the midst of a recovery, gets its dependents once', async () => {
+  const w = await running('rest_for_one');
+  w.children.b!.start = 'waits';
+  w.children.a!.exits(CRASH);
+  await w.pass(100);
+  w.diary();
+  w.children.b!.start = 'ready';
+  w.children.b!.goOn();
+  w.children.b!.exits(CRASH);
+  await Promise.resolve().then(() => w.children.b!.exits(CRASH));
+  await w.pass(1_000);
+  expect(w.states()).toEqual({ a: 'running', b: 'running', c: 'running' });
+  expect(w.children.c!.alive).toBe(1);
+  expect(w.diary()).toEqual(['start b#3', 'start c#2']);
+});
+
 test('whatever happens: one incarnation of a child at a time, all up again at the end, none left after the stop', async () => {
   const step = fc.record({
     id: fc.constantFrom('a', 'b', 'c'),
