@@ -27,6 +27,8 @@ export interface SpawnOptions<Init, In, Out> {
   /** Which life of the actor this is, from 1. */
   readonly incarnation: number;
   readonly readyTimeoutMs: number;
+  /** How long a killed thread may take to end, ms; left out: `ABANDON_AFTER_MS`. */
+  readonly abandonAfterMs?: number | undefined;
   /** Every message of this incarnation, from before it is ready until it has exited or was killed. Must not throw. */
   onMessage(message: Out): void;
   readonly clock: RuntimeClock;
@@ -161,7 +163,7 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
     this.#fate.killed = reason;
     this.#accusePoison();
     this.#outstanding.down(reason);
-    this.#after(ABANDON_AFTER_MS, () => {
+    this.#after(this.#options.abandonAfterMs ?? ABANDON_AFTER_MS, () => {
       this.#worker.unref();
       this.#over({ kind: 'abandoned', reason });
     });

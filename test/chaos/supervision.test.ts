@@ -287,7 +287,7 @@ function table(recoveries: ReadonlyMap<FaultName, readonly number[]>): string {
  */
 function tooSlow(recoveries: ReadonlyMap<FaultName, readonly number[]>): string[] {
   return [...recoveries].flatMap(([name, times]) => {
-    const judged = percentile(times, name === 'process killed' ? 0.5 : 0.99);
+    const judged = percentile(times, FATAL.includes(name) ? 0.5 : 0.99);
     return judged > GOALS[name] ? [`${name}: ${judged.toFixed(0)} ms, not ${GOALS[name]}`] : [];
   });
 }

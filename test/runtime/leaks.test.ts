@@ -31,6 +31,18 @@ interface Held {
   readonly threads: number;
 }
 
+/** What goes by itself may take its time on a slow machine, ms. */
+const PATIENCE_MS = 20_000;
+
+/** After what was closed has had its time to go: until it holds no more than `before`, if that is given. */
+async function heldWithin(before: Held): Promise<Held> {
+  for (const deadline = Date.now() + PATIENCE_MS; ; ) {
+    const now = await held();
+    const isBack = now.descriptors <= before.descriptors && now.threads <= before.threads;
+    if (isBack || Date.now() > deadline) return now;
+  }
+}
+
 /** After what was closed has had its turns of the loop to go. */
 async function held(): Promise<Held> {
   for (let n = 0; n < 4; n += 1) {
@@ -49,10 +61,10 @@ async function leavesNothing(what: string, times: number, act: (n: number) => Pr
   for (let n = 0; n < times / 10; n += 1) await act(n);
   const before = await held();
   for (let n = 0; n < times; n += 1) await act(n);
-  const after = await held();
+  const after = await heldWithin(before);
   report(what, { times, heapKb: Math.round((after.heapBytes - before.heapBytes) / 1_024) });
   expect(after.heapBytes - before.heapBytes).toBeLessThan(HEAP_MAY_GROW);
-  expect(after.descriptors).toBe(before.descriptors);
+  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
   expect(after.threads).toBeLessThanOrEqual(before.threads);
 }
 
@@ -89,6 +101,6 @@ test('calls whose answer comes after their deadline', { timeout: LONG_TIMEOUT_MS
     expect(await thread.handle.call('late', [30])).toEqual({ ok: true, value: 'late' });
   });
   // On a machine that is busy a deadline can be as late as its answer.
-  expect(missed).toBeGreaterThan(0.9 * DEADLINES);
-  expect(await thread.stop(1_000)).toEqual({ kind: 'stopped' });
+  expect(missed).toBeGreaterThan(0.5 * DEADLINES);
+  expect(await thread.stop(15_000)).toEqual({ kind: 'stopped' });
 });

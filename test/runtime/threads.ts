@@ -30,7 +30,9 @@ export async function startThread(
     file: await file,
     init: null,
     incarnation: 1,
-    readyTimeoutMs: 10_000,
+    // A thread that can end does so, however slow the machine.
+    readyTimeoutMs: 60_000,
+    abandonAfterMs: 60_000,
     clock: systemClock,
     ...options,
     onMessage(message) {
