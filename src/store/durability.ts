@@ -103,7 +103,9 @@ export class Durability {
   }
 
   #schedule(): void {
-    if (this.#timer || this.#running || this.#stopped || this.#committed === this.#synced) return;
+    if (this.#timer || this.#running || this.#stopped) return;
+    // After a failed note there is nothing to sync, and yet something to repair.
+    if (this.#committed === this.#synced && this.#error === null) return;
     const { clock } = this.#options;
     const due = this.#firstUnsyncedAt + DELAY_MS - clock.monotonic();
     const wait = this.#error ? RETRY_MS : Math.max(0, due);

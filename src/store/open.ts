@@ -64,6 +64,10 @@ function asUserError(error: unknown, paths: StorePaths): unknown {
 
 /** Of a full disk SQLite says no more than "disk I/O error" when it is its log that finds no room. */
 function isFull(dir: string): boolean {
-  const { bavail, bsize } = statfsSync(dir);
-  return bavail * bsize < LEAST_FREE_BYTES;
+  try {
+    const { bavail, bsize } = statfsSync(dir);
+    return bavail * bsize < LEAST_FREE_BYTES;
+  } catch {
+    return false;
+  }
 }

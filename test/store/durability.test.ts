@@ -11,7 +11,7 @@ const dir = tempDirs();
 const open = stores();
 
 /** A group fsync over a plain file, with what it calls noted down. */
-function durability(clock: FakeClock, options: { fails?: () => boolean } = {}) {
+function durability(clock: FakeClock, options: { fails?: () => boolean; noteFails?: () => boolean } = {}) {
   const walPath = join(dir(), 'wal');
   writeFileSync(walPath, 'x');
   const calls: string[] = [];
@@ -22,7 +22,10 @@ function durability(clock: FakeClock, options: { fails?: () => boolean } = {}) {
       calls.push('prepare');
       if (options.fails?.()) throw new Error('no room');
     },
-    covered: (settled) => calls.push(settled ? 'settled' : 'covered'),
+    covered: (settled) => {
+      calls.push(settled ? 'settled' : 'covered');
+      if (options.noteFails?.()) throw new Error('no room for the note');
+    },
     repair: async () => void calls.push('repair'),
   });
   return { group, calls };
@@ -48,6 +51,18 @@ describe('group durability', () => {
     calls.length = 0;
     clock.advance(60_000);
     expect(calls).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('D10: a note that the disk refused after a good fsync is made up for without another event', async () => {
+    const clock = new FakeClock();
+    let refusals = 1;
+    const { group } = durability(clock, { noteFails: () => refusals-- > 0 });
+    group.touch();
+    await group.durable();
+    expect(group.error?.message).toBe('no room for the note');
+    clock.advance(1_000);
+    await expect.poll(() => group.error).toBeNull();
     expect(clock.pendingTimers).toBe(0);
   });
 

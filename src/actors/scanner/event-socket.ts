@@ -2,7 +2,7 @@
  * The socket of Linux's process connector. koffi makes and binds it and reads without blocking; the one read that
  * blocks is Node's own `fs.read`, on a thread of the pool, which a listen message wakes.
  */
-import { close, read, writeSync } from 'node:fs';
+import { close, read, readlinkSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { EVENT_MAX_BYTES, listenMessage, type ProcEvent, parseEvent } from './netlink.ts';
 
@@ -14,6 +14,9 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 const MSG_DONTWAIT = 0x40;
+
+/** The machine's own pid namespace has a fixed number (PROC_PID_INIT_INO in the kernel's proc_ns.h). */
+const MACHINE_PIDS = 'pid:[4026531836]';
 
 /** Room for some 10,000 events: a storm of half a second while the thread is busy. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
@@ -46,6 +49,10 @@ interface Libc {
 
 /** Throws an Error that says in words why this machine has no process events. */
 export function openEventSocket(): EventSocket {
+  // A container that shares the machine's network hears the machine's events, and takes their pids for its own.
+  if (readlinkSync('/proc/self/ns/pid') !== MACHINE_PIDS) {
+    throw new Error('no process connector: it speaks of the pids of the machine, and this is a container');
+  }
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const errno = koffi.os.errno;
   const libc = bindLibc(koffi);

@@ -15,6 +15,8 @@ type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>['processes'];
 
 /** A stretch without the agent shorter than this is not worth a line, ms. */
 const SHORTEST_GAP_MS = 1_000;
+/** Starts are told to 10 ms on Linux; within so long of the one before, a start gets the next millisecond that is free. */
+const SAME_START_MS = 100;
 
 /** A game process runs. One that nobody limits (no child, or none that is configured) makes no session. */
 export function processStarted(turn: Turn, process: GameProcess, childId: string | null): void {
@@ -158,11 +160,12 @@ function openSession(turn: Turn, childId: string, game: string, startAwakeMs: nu
   return session;
 }
 
-/** Two games started in the same millisecond still are two sessions. */
+/** Games started in the same tick of the kernel still are sessions of their own, those that are over already too. */
 function uniqueStart(turn: Turn, childId: string, startMs: number): number {
-  const taken = new Set([childOf(turn, childId).record.lastStartMs]);
+  const last = childOf(turn, childId).record.lastStartMs;
+  const taken = new Set<number>();
   for (const s of turn.state.sessions.values()) if (s.child === childId) taken.add(s.startMs);
-  let free = startMs;
+  let free = startMs <= last && last - startMs < SAME_START_MS ? last + 1 : startMs;
   while (taken.has(free)) free += 1;
   return free;
 }

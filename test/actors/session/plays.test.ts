@@ -199,6 +199,13 @@ describe('several games and children', () => {
     expect(Number(ids[1]?.split('_').at(-1)) - Number(ids[0]?.split('_').at(-1))).toBe(1);
   });
 
+  it('a session id is never given twice: not within one tick of the clock, when sessions of it are over already', () => {
+    const pc = machine({}, { games: ['roblox', 'minecraft', 'chess'], sessions: { rejoin_seconds: 0 } });
+    for (const game of ['roblox', 'minecraft', 'chess']) pc.stop(pc.start(game, KID));
+    const ids = sessions(pc, 'session_started').map((s) => s.session_id);
+    expect(new Set(ids).size).toBe(3);
+  });
+
   it("the parent's and the child's accounts both play: only the child's game is charged", () => {
     const pc = machine();
     pc.start('roblox', null);
