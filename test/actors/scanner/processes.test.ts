@@ -273,6 +273,8 @@ describe('whichever source', () => {
       [path, 1],
     ] as const) {
       const before = watch.history().length;
+      // The kernel tells starts to 10 ms: within one tick the same pid is the same process to everybody.
+      await new Promise((resolve) => setTimeout(resolve, 25));
       const holder = await reusePid(first.pid, next);
       if (told === 1) await watch.until(() => watch!.history(first.pid).at(-1) === 'started:roblox');
       else await watch.until(() => watch!.history().length === before + 1);
