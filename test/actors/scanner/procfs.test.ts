@@ -12,7 +12,7 @@ const PID_MAX = 32_768;
 /** A /proc whose processes are games, others, or threads of others. */
 class Proc {
   readonly clock = new FakeClock();
-  readonly running = new Map<number, { key: string; is: 'game' | 'other' | 'thread' }>();
+  readonly running = new Map<number, { key: string; is: 'game' | 'other' | 'thread'; parent?: number }>();
   newest = 1_000;
   looked: number[] = [];
   lists = 0;
@@ -25,16 +25,16 @@ class Proc {
     for (let pid = 1; pid <= 300; pid++) this.run(pid, 'other');
   }
 
-  run(pid: number, is: 'game' | 'other' | 'thread'): void {
+  run(pid: number, is: 'game' | 'other' | 'thread', parent = 1): void {
     this.#births += 1;
-    this.running.set(pid, { key: `k${this.#births}`, is });
+    this.running.set(pid, { key: `k${this.#births}`, is, parent });
   }
 
   /** A new process under the next pid, over the wrap if need be. */
-  fork(is: 'game' | 'other' | 'thread'): number {
+  fork(is: 'game' | 'other' | 'thread', parent?: number): number {
     do this.newest = this.newest + 1 < PID_MAX ? this.newest + 1 : 300;
     while (this.running.has(this.newest));
-    this.run(this.newest, is);
+    this.run(this.newest, is, parent);
     return this.newest;
   }
 
@@ -89,7 +89,7 @@ class Proc {
       user: 'kid',
       startedAwakeMs: 1,
     };
-    return { is: 'game', sighting: { process, parentPid: 1 } };
+    return { is: 'game', sighting: { process, parentPid: one.parent ?? 1 } };
   }
 }
 
@@ -184,6 +184,18 @@ describe('procfs', () => {
     proc.clock.advance(2 * TICK_MS);
     expect(watch.history(second)).toEqual(['started:roblox']);
     expect(watch.history(game)).toEqual(['started:roblox']);
+    await watch.stop();
+  });
+
+  test('a second game that its launcher starts is told by the first tick', async () => {
+    const proc = new Proc();
+    const watch = await proc.watch();
+    const launcher = proc.fork('other');
+    proc.fork('game', launcher);
+    proc.clock.advance(TICK_MS);
+    const second = proc.fork('game', launcher);
+    proc.clock.advance(TICK_MS);
+    expect(watch.history(second)).toEqual(['started:roblox']);
     await watch.stop();
   });
 

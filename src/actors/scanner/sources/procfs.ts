@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { GameProcess } from '../../../protocol/messages.ts';
-import type { Look, LookCause } from '../behavior.ts';
+import type { Look, LookCause, Sighting } from '../behavior.ts';
 import type { ProcReader } from '../proc.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
 
@@ -17,6 +17,7 @@ const YOUNG_MAX = 512;
 const GAP_MAX = 256;
 /** The first pid that is given out again after a wrap (RESERVED_PIDS). */
 const WRAP_TO = 300;
+const INIT_PID = 1;
 /** A process found gone went within the last tick, unless ticks stood still for longer than this. */
 const WATCH_LAPSE_MS = 2_000;
 
@@ -142,8 +143,7 @@ export class ProcfsSource implements ProcessSource {
     for (const [pid, young] of this.#young) {
       const look = this.#reader.look(pid, false);
       if (look.is === 'game' && !looks.has(pid) && !this.#reader.isThread(pid)) {
-        // A game that starts a helper is its own twin between fork and exec, and not always the twin's parent.
-        if (!young.doubted && isTwin(look.sighting.process, looks)) {
+        if (!young.doubted && this.#maybeFork(look.sighting, looks)) {
           young.doubted = true;
           continue;
         }
@@ -151,6 +151,15 @@ export class ProcfsSource implements ProcessSource {
       }
       if (look.is !== 'other' || now > young.untilMs) this.#young.delete(pid);
     }
+  }
+
+  /**
+   * A game that starts a helper is its own twin between fork and exec. The twin's parent is the game, or such a twin,
+   * or nobody: one that forks twice leaves the helper to init.
+   */
+  #maybeFork({ process, parentPid }: Sighting, looks: ReadonlyMap<number, Look>): boolean {
+    const ofGame = looks.has(parentPid) || this.#young.get(parentPid)?.doubted === true;
+    return (ofGame || parentPid === INIT_PID) && isTwin(process, looks);
   }
 
   #lookAtWatched(): Map<number, Look> {
