@@ -68,14 +68,14 @@ export const stalled: Case = {
     const host = await serve(bench, dataFolder());
     const play = await listener(bench, host);
     const perSecond = 2_000;
-    let rssPeak = 0;
-    const watch = setInterval(() => {
-      rssPeak = Math.max(rssPeak, rssMb(host.pid));
-    }, 100);
+    let rss: number[] = [];
+    const watch = setInterval(() => rss.push(rssMb(host.pid)), 100);
     bench.owns(watch, clearInterval);
-    // Until the heap has found its size.
-    await play({ perSecond, seconds: bench.amount(6, 1) });
-    const rssBefore = rssPeak;
+    // Until the heap has found its size: with nobody stalled it grows for some 20 s of such a stream.
+    await play({ perSecond, seconds: bench.amount(26, 1) });
+    rss = [];
+    // The heap saws up and down by 10 MB: what is held shows at its lowest.
+    const lowestMb: number[] = [];
     const alone: Summary[] = [];
     const beside: Summary[] = [];
     let faults = 0;
@@ -84,7 +84,7 @@ export const stalled: Case = {
       faults += played.faults;
       into.push(summarize(played.latencyMs));
     };
-    for (let i = 0; i < bench.amount(4, 1); i++) {
+    for (let i = 0; i < bench.amount(3, 1); i++) {
       await turn(bench.amount(5, 1), alone);
       const reader = await connectSocket(host, { clientId: 'stalled', resume: 'now' }, () => {});
       bench.owns(reader, (c) => c.close());
@@ -92,6 +92,8 @@ export const stalled: Case = {
       // As long as the turn beside it, three times: a p99 of as many events each.
       for (let part = 0; part < bench.amount(3, 1); part++) await turn(bench.amount(5, 1), beside);
       reader.close();
+      lowestMb.push(Math.min(...rss));
+      rss = [];
       await pause(200);
     }
     const of = (turns: readonly Summary[], figure: 'p50' | 'p99') =>
@@ -105,9 +107,16 @@ export const stalled: Case = {
     bench.record('ratio', 'beside / alone, p99', besideP99 / aloneP99, '×', { goal: atMost(1.2), note });
     bench.record('p50.ratio', 'beside / alone, p50', of(beside, 'p50') / of(alone, 'p50'), '×');
     bench.record('faults', 'lost, twice or out of order', faults, '', { goal: exactly(0) });
-    bench.record('growth', 'resident memory beside the stalled reader, growth', rssPeak - rssBefore, 'MB', {
-      goal: atMost(10),
-      note: `${rssBefore.toFixed(0)} MB at most before; "flat" is taken as at most 10 MB`,
-    });
+    const growth = (lowestMb.at(-1) ?? Number.NaN) - (lowestMb[0] ?? Number.NaN);
+    bench.record(
+      'growth',
+      'resident memory at its lowest, from the first stalled reader to the last',
+      growth,
+      'MB',
+      {
+        goal: atMost(10),
+        note: `${lowestMb.map((mb) => mb.toFixed(0)).join(', ')} MB; "flat" is taken as at most 10 MB`,
+      },
+    );
   },
 };
