@@ -1,6 +1,8 @@
 /**
  * The socket of Linux's process connector. koffi makes and binds it and reads without blocking; the one read that
- * blocks is Node's own `fs.read`, on a thread of the pool, which a listen message wakes.
+ * blocks is Node's own `fs.read`, on a thread of the pool, which a listen message wakes. koffi can also poll in the
+ * thread's own loop, which saves a hop of 0.1 ms; but a thread that is killed then takes the process with it (koffi 3.3.4
+ * calls into an environment that is ending).
  */
 import { close, read, readlinkSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -48,7 +50,7 @@ interface Libc {
 }
 
 /** Throws an Error that says in words why this machine has no process events. */
-export function openEventSocket(): EventSocket {
+export function openEventSocket(bufferBytes = RECEIVE_BUFFER_BYTES): EventSocket {
   // A container that shares the machine's network hears the machine's events, and takes their pids for its own.
   if (readlinkSync('/proc/self/ns/pid') !== MACHINE_PIDS) {
     throw new Error('no process connector: it speaks of the pids of the machine, and this is a container');
@@ -60,7 +62,7 @@ export function openEventSocket(): EventSocket {
   const fd = libc.socket(AF_NETLINK, SOCK_DGRAM_CLOEXEC, NETLINK_CONNECTOR);
   if (fd < 0) throw new Error(`no process connector: socket failed with errno ${koffi.errno()}`);
   const size = Buffer.alloc(4);
-  size.writeInt32LE(RECEIVE_BUFFER_BYTES);
+  size.writeInt32LE(bufferBytes);
   for (const option of [SO_RCVBUF, SO_RCVBUFFORCE]) libc.setsockopt(fd, SOL_SOCKET, option, size, 4);
   // sockaddr_nl; port id 0 lets the kernel choose one that is free.
   const address = Buffer.alloc(12);

@@ -1,0 +1,39 @@
+/** The event socket on the kernel itself: what it dropped is told, and what follows is heard. */
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { openEventSocket, type Received } from '../../../src/actors/scanner/event-socket.ts';
+import { PROC_EVENT_EXEC } from '../../../src/actors/scanner/netlink.ts';
+import { hasConnector } from './harness.ts';
+
+/** The kernel makes it the least it allows: room for a few events. */
+const TINY_BYTES = 1;
+
+describe.skipIf(!hasConnector)('the event socket', () => {
+  test('an overflow is told each time, and the events after it are heard', async () => {
+    const socket = openEventSocket(TINY_BYTES);
+    const next = () => new Promise<Received>((resolve) => socket.next(resolve));
+    try {
+      socket.listen();
+      socket.listen(PROC_EVENT_EXEC);
+      for (const round of [1, 2]) {
+        // Nobody reads meanwhile: this thread waits for the child.
+        execs(100);
+        const told: Received['kind'][] = [];
+        for (let r = await next(); r.kind !== 'overflow'; r = await next()) told.push(r.kind);
+        for (let r = socket.take(); r.kind !== 'empty'; r = socket.take()) told.push(r.kind);
+        expect(told.length, `round ${round}`).toBeLessThan(100);
+        const heard = next();
+        execs(1);
+        expect(await heard).toMatchObject({ kind: 'event', event: { what: 'exec' } });
+      }
+    } finally {
+      socket.close();
+    }
+  });
+});
+
+/** So many execs, and a shell's own. */
+function execs(count: number): void {
+  const script = `i=0; while [ $i -lt ${count} ]; do /bin/true; i=$((i+1)); done`;
+  expect(spawnSync('/bin/sh', ['-c', script]).status).toBe(0);
+}
