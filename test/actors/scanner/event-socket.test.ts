@@ -24,7 +24,10 @@ describe.skipIf(!hasConnector)('the event socket', () => {
         expect(told.length, `round ${round}`).toBeLessThan(100);
         const heard = next();
         execs(1);
-        expect(await heard).toMatchObject({ kind: 'event', event: { what: 'exec' } });
+        let first = await heard;
+        // Others on this machine start programs too, and there is room for a few only: what fitted in comes after it.
+        while (first.kind === 'overflow') first = await next();
+        expect(first).toMatchObject({ kind: 'event', event: { what: 'exec' } });
       }
     } finally {
       socket.close();
