@@ -28,7 +28,7 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     reading: saved?.reading ?? reading,
     nowMs: saved?.nowMs ?? reading.wallMs,
     children: new Map(),
-    sessions: restoreSessions(ledger),
+    sessions: restoreSessions(ledger, reading),
     awaitingSnapshot: false,
     unwritten: new Set(),
     writtenAwakeMs: Number.NEGATIVE_INFINITY,
@@ -41,13 +41,21 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
   return state;
 }
 
-function restoreSessions(ledger: LedgerSnapshot): Map<string, OpenSession> {
+function restoreSessions(ledger: LedgerSnapshot, reading: Reading): Map<string, OpenSession> {
   const sessions = new Map<string, OpenSession>();
   for (const [key, value] of Object.entries(ledger.state)) {
     const session = key.startsWith('session ') ? savedSession(value) : null;
-    if (session) sessions.set(sessionKey(session.child, session.game), session);
+    if (session) sessions.set(sessionKey(session.child, session.game), orderAgain(session, reading.awakeMs));
   }
   return sessions;
+}
+
+/** Whoever carried out a close went with the agent: it is due again at once, if its process is still there. */
+function orderAgain(session: OpenSession, now: number): OpenSession {
+  const members = session.members.map((m) =>
+    m.order ? { ...m, order: { ...m.order, retryAwakeMs: Math.min(m.order.retryAwakeMs, now) } } : m,
+  );
+  return { ...session, members };
 }
 
 function restoreChildren(state: SessionState, ledger: LedgerSnapshot): void {

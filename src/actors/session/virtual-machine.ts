@@ -64,6 +64,7 @@ export class VirtualMachine {
   #zone: string;
   #boot = 1;
   #up = true;
+  #deaths = 0;
   #pids = 100;
   #running: Running[] = [];
   #planned: Planned[] = [];
@@ -157,6 +158,7 @@ export class VirtualMachine {
   agentDown(): void {
     if (this.#up) this.#proven = this.#lastLook() ?? this.#proven;
     this.#up = false;
+    this.#deaths += 1;
   }
 
   /** The whole agent is stopped for so long and goes on (SIGSTOP); the games run on. */
@@ -307,7 +309,9 @@ export class VirtualMachine {
 
   #close(order: CloseOrder): void {
     const takesMs = this.#options.closeTakesMs ?? 0;
+    const life = this.#deaths;
     this.#plan(takesMs, () => {
+      if (this.#deaths !== life) return; // Who carried it out went with the agent.
       const reports = order.targets.map(({ pid }): CloseReport => {
         const target = this.#running.find((r) => r.process.pid === pid);
         const outcome = !target ? 'not_running' : target.obedience === 'denied' ? 'denied' : 'closed';

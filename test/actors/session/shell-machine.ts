@@ -161,8 +161,11 @@ export class ShellMachine {
       if (value === null) this.#kept.delete(key);
       else this.#kept.set(key, value);
     }
+    const actor = this.#actor;
     for (const order of output.closes)
-      this.#clock.after(this.#options.closeTakesMs, () => this.#close(order));
+      this.#clock.after(this.#options.closeTakesMs, () => {
+        if (this.#actor === actor) this.#close(order); // Else who carried it out went with the agent.
+      });
   }
 
   /** What the executor does, as the virtual machine has it. */
