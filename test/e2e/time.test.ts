@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
 import { type Game, startGame, uniqueGameName } from '../helpers/game.ts';
 import { http } from '../helpers/http.ts';
@@ -171,6 +171,35 @@ describe('T3, T7: an agent that was dead meanwhile', () => {
     await back.close();
   });
 });
+
+describe('T6, T7: an agent that died while it closed a game', () => {
+  test('the close goes on at once with the next life, and is told as one', async () => {
+    const client = await run({ daily_limit_minutes: 1 / 60, warn_minutes: [], grace_seconds: 0 });
+    const stuck = await play();
+    // A stopped process ends at SIGKILL only: until then its SIGTERM is pending, for everybody to see (proc(5)).
+    process.kill(stuck.pid, 'SIGSTOP');
+    await vi.waitFor(() => expect(hasPending(stuck.pid, 15)).toBe(true), { timeout: 10_000, interval: 10 });
+    await agent.kill('SIGKILL');
+    expect(hasPending(stuck.pid, 15)).toBe(true);
+    await client.close();
+    await agent.start();
+    const startedAt = Date.now();
+    expect(await stuck.exited).toMatchObject({ signal: 'SIGKILL' });
+    // One `close_wait_seconds`, and room for a busy machine; an order that was waited for would take 16 s.
+    expect(Date.now() - startedAt).toBeLessThan(8_000);
+    const back = await connect();
+    const closed = await back.next(event('roblox_auto_closed'));
+    expect(closed.data).toMatchObject({ reason: 'limit', process_info: { pid: stuck.pid } });
+    expect(back.events.filter(event('roblox_stopped'))).toEqual([]);
+    await back.close();
+  });
+});
+
+/** Whether a signal waits for this process as a whole. */
+function hasPending(pid: number, signal: number): boolean {
+  const [, mask = '0'] = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
+}
 
 describe('E1: agent and game die together', () => {
   test('what was played before is charged, though the ledger is written every 30 s', async () => {
