@@ -78,14 +78,18 @@ export function procReader({
     }
   }
 
-  function stat(pid: number): ProcStat | null {
-    // One read is the whole file, and it is this short.
-    const fd = openSync(`${root}/${pid}/stat`, 'r');
+  /** Of a file that is one line: one read is the whole of it. */
+  function readLine(path: string): string {
+    const fd = openSync(path, 'r');
     try {
-      return parseProcStat(buffer.toString('latin1', 0, readSync(fd, buffer, 0, 4_096, null)));
+      return buffer.toString('latin1', 0, readSync(fd, buffer, 0, 4_096, null));
     } finally {
       closeSync(fd);
     }
+  }
+
+  function stat(pid: number): ProcStat | null {
+    return parseProcStat(readLine(`${root}/${pid}/stat`));
   }
 
   /** No executable: the process is ending, a kernel thread, or goes on without its first thread. */
@@ -164,7 +168,7 @@ export function procReader({
 
     /** Opened for each read, for 1.5 µs: a thread that crashes or is killed would leave it open for the process's life. */
     newestPid() {
-      const text = read(`${root}/loadavg`);
+      const text = readLine(`${root}/loadavg`);
       return Number(text.slice(text.lastIndexOf(' ') + 1));
     },
   };
