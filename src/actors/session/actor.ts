@@ -70,12 +70,12 @@ export function createSessionActor(
   }
 
   function glance(): void {
-    if (wasStopped(clocks.read())) stopTimer = after(DOOR_MS, look);
-    else look();
+    const reading = clocks.read();
+    if (wasStopped(reading)) stopTimer = after(DOOR_MS, () => look(clocks.read()));
+    else look(reading);
   }
 
-  function look(): void {
-    const reading = clocks.read();
+  function look(reading: Reading): void {
     const due = reading.awakeMs >= Math.min(state.wakeAwakeMs, state.reading.awakeMs + LONGEST_SLEEP_MS);
     if (due || wasStopped(reading) || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
     else sleep(reading);
