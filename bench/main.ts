@@ -1,7 +1,6 @@
 /**
- * The one runner: `npm run bench -- [group[.case]]… [--smoke] [--minutes N] [--json FILE] [--compare FILE]`. Prints
- * every number beside its goal and keeps the run as JSON. With `--minutes` the long cases run too, for so long each.
- * Ends whatever it started.
+ * The one runner; `npm run bench -- --help` says how it is asked. Prints every number beside its goal and keeps the
+ * run as JSON. Ends whatever it started.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -22,6 +21,17 @@ import { session } from './session/session.ts';
 
 const GROUPS: readonly Group[] = [detect, delivery, session, runtime, http, peers, cost];
 
+const HELP = `npm run bench -- [group[.case]]... [options]
+
+  nothing named     everything but the long cases
+  --smoke           seconds for each case: that it runs, not how fast
+  --minutes N       the long cases too, N minutes each
+  --json FILE       keep the results there, not in bench/out
+  --compare FILE    beside an earlier run, with its noise bands
+
+groups and their cases:
+${GROUPS.map((group) => `  ${group.name.padEnd(10)}${group.cases.map((one) => one.name).join(' ')}`).join('\n')}`;
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 try {
@@ -41,8 +51,13 @@ async function main(): Promise<void> {
       minutes: { type: 'string' },
       json: { type: 'string' },
       compare: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
   const asked: Asked = { smoke: values.smoke, minutes: minutes(values.minutes) };
   const chosen = select(positionals, asked);
   const earlier = values.compare === undefined ? null : readResults(values.compare);
