@@ -21,16 +21,19 @@ import { session } from './session/session.ts';
 
 const GROUPS: readonly Group[] = [detect, delivery, session, runtime, http, peers, cost];
 
+/** Each group with its cases: `detect (latency, …)`. */
+const CHOICES = GROUPS.map((g) => `${g.name} (${g.cases.map((c) => c.name).join(', ')})`);
+
 const HELP = `npm run bench -- [group[.case]]... [options]
 
   nothing named     everything but the long cases
-  --smoke           seconds for each case: that it runs, not how fast
+  --smoke           seconds for each case, the long ones too: that it runs, not how fast
   --minutes N       the long cases too, N minutes each
   --json FILE       keep the results there, not in bench/out
   --compare FILE    beside an earlier run, with its noise bands
 
 groups and their cases:
-${GROUPS.map((group) => `  ${group.name.padEnd(10)}${group.cases.map((one) => one.name).join(' ')}`).join('\n')}`;
+  ${CHOICES.join('\n  ')}`;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
@@ -112,8 +115,7 @@ function select(names: readonly string[], { smoke, minutes }: Asked): readonly G
     const cases = group?.cases.filter((c) => c.name === caseName) ?? [];
     if (group && caseName === undefined) return usual(group);
     if (group && cases.length > 0) return { ...group, cases };
-    const all = GROUPS.map((g) => `${g.name} (${g.cases.map((c) => c.name).join(', ')})`).join('; ');
-    throw new Error(`there is no bench ${name}; there are ${all}`);
+    throw new Error(`there is no bench ${name}; there are ${CHOICES.join('; ')}`);
   });
 }
 
