@@ -109,7 +109,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     onReady: () => router.greetSession(),
     poison: poison('session'),
   });
-  const mainBeat = startMainBeat();
+  const mainBeat = startMainBeat(clock);
   // The scanner's thread blocks in a read that only main can end; one cell for each of its lives.
   let scannerRead = wakeCell();
   const wake = () => wakeScanner(scannerRead);

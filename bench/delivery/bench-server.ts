@@ -1,12 +1,12 @@
 /** The real server over a real store, with a desk that nobody asks anything. */
-import type { Clock, Store } from '../../src/protocol/ports.ts';
+import type { Store, TickingClock } from '../../src/protocol/ports.ts';
 import { problem } from '../../src/protocol/problems.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { type RunningServer, startServer } from '../../src/transport/server.ts';
 
 export const TOKEN = 'bench-token-bench-token-bench-token-bench-token';
 
-export const benchClock: Clock = { ...systemClock, wall: Date.now };
+export const benchClock: TickingClock = { ...systemClock, wall: Date.now };
 
 export function benchServer(store: Store): Promise<RunningServer> {
   const refused = { ok: false, problem: problem('not-found', 'Nobody is asked anything here.') } as const;

@@ -99,7 +99,7 @@ async function quietCosts(rounds: number): Promise<{ readonly tickUs: number; re
 function quietProcfs() {
   const rules = compileRules(DEFAULT_CONFIG.games);
   const context: SourceContext = {
-    clock: { monotonic: systemClock.monotonic, after: () => () => {} },
+    clock: { monotonic: systemClock.monotonic, after: () => () => {}, everySecond: () => () => {} },
     rules: () => rules,
     watched: () => [],
     isWatched: () => false,

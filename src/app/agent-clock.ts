@@ -3,10 +3,10 @@
  * the session actor spoke first, it is what the last run of this boot left, so that a clock set meanwhile stamps
  * nothing; after a boot the system's wall clock is all there is.
  */
-import type { Clock, MetaStore } from '../protocol/ports.ts';
+import type { MetaStore, TickingClock } from '../protocol/ports.ts';
 import { monotonicMs, systemClock } from '../runtime/clock.ts';
 
-export interface AgentClock extends Clock {
+export interface AgentClock extends TickingClock {
   /** Trusted wall time = monotonic + this, ms; comes with every output of the session actor. */
   setBias(trustedBiasMs: number): void;
   /** Goes on from what was kept in this boot, and keeps it from now on. */
@@ -25,6 +25,7 @@ export function createAgentClock(): AgentClock {
     monotonic: monotonicMs,
     wall: () => monotonicMs() + bias,
     after: systemClock.after,
+    everySecond: systemClock.everySecond,
     setBias(trustedBiasMs) {
       bias = trustedBiasMs;
       if (kept !== null && Math.abs(bias - kept) < KEEP_MS) return;

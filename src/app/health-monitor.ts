@@ -1,33 +1,24 @@
 /** Tells when the agent becomes degraded and when it is well again, once each time (agent_event). */
 import type { EventBody } from '../protocol/events.ts';
-import type { Clock } from '../protocol/ports.ts';
-import { untilWholeSecond } from '../runtime/clock.ts';
+import type { TickingClock } from '../protocol/ports.ts';
 import { agentEvent } from './router.ts';
 
-/** A look that comes so much later than it was meant to finds a process that was stopped as a whole: it says nothing, ms. */
-const LATE_MS = 1_000;
+/** So long after the look before, ms, it is a process that was stopped as a whole: this look says nothing. */
+const STOPPED_MS = 2_000;
 
 /** Looks once a second, so that a failure is told well within five; returns its stop. */
 export function monitorHealth(
-  clock: Clock,
+  clock: TickingClock,
   reasons: () => readonly string[],
   tell: (event: EventBody) => void,
 ): () => void {
   let told: readonly string[] = [];
-  let dueMs = 0;
-  let cancel = () => {};
-  plan();
-
-  function plan(): void {
-    const pause = untilWholeSecond(clock.monotonic());
-    dueMs = clock.monotonic() + pause;
-    cancel = clock.after(pause, look);
-  }
+  let lookedMs = clock.monotonic();
 
   function look(): void {
-    const isLate = clock.monotonic() - dueMs > LATE_MS;
-    plan();
-    if (isLate) return;
+    const wasStopped = clock.monotonic() - lookedMs > STOPPED_MS;
+    lookedMs = clock.monotonic();
+    if (wasStopped) return;
     const now = reasons();
     if (now.length > 0 && now.some((reason) => !told.some((old) => sameTrouble(old, reason)))) {
       tell(agentEvent('agent_degraded', now.join(' '), { reasons: now }));
@@ -37,7 +28,7 @@ export function monitorHealth(
     told = now;
   }
 
-  return () => cancel();
+  return clock.everySecond(look);
 }
 
 /** The same sentence with other numbers in it is the same trouble. */

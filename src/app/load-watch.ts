@@ -1,6 +1,5 @@
 /** Looks now and then at what the process costs, and has done what load-rule.ts says. */
-import type { Clock } from '../protocol/ports.ts';
-import { untilWholeSecond } from '../runtime/clock.ts';
+import type { TickingClock } from '../protocol/ports.ts';
 import {
   initialLoad,
   LOAD_LIMITS,
@@ -11,11 +10,11 @@ import {
   stepLoad,
 } from './load-rule.ts';
 
-/** How often, ms: the shortest limit holds for three looks. */
-const LOOK_EVERY_MS = 5_000;
+/** How often: the shortest limit holds for three looks. */
+const LOOK_EVERY_SECONDS = 5;
 
 export interface LoadWatchOptions {
-  readonly clock: Clock;
+  readonly clock: TickingClock;
   /** CPU since the look before, and memory now. */
   readonly measure: () => Load;
   /** A warning is what `reasons` says from then on; the others are for the caller to do. */
@@ -31,18 +30,12 @@ export interface LoadWatch {
 
 export function watchLoad({ clock, measure, act, limits = LOAD_LIMITS }: LoadWatchOptions): LoadWatch {
   let state = initialLoad(limits);
-  let cancel = plan();
-
-  function plan(): () => void {
-    return clock.after(untilWholeSecond(clock.monotonic(), LOOK_EVERY_MS), look);
-  }
 
   function look(): void {
-    cancel = plan();
     const [next, actions] = stepLoad(state, limits, measure(), clock.monotonic());
     state = next;
     for (const action of actions) act(action, loadReasons(state, limits).join(' '));
   }
 
-  return { reasons: () => loadReasons(state, limits), stop: () => cancel() };
+  return { reasons: () => loadReasons(state, limits), stop: clock.everySecond(look, LOOK_EVERY_SECONDS) };
 }

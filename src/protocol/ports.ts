@@ -19,6 +19,12 @@ export interface Clock {
   after(ms: number, fn: () => void): () => void;
 }
 
+/** For what looks now and then. */
+export interface TickingClock extends Clock {
+  /** Calls `fn` on every n-th (left out: every) whole second, together with all else that does; returns its stop. */
+  everySecond(fn: () => void, n?: number): () => void;
+}
+
 // ── store ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The event log (contract E5, D1, D4, D5, D7). */

@@ -3,7 +3,7 @@
  * watch that one actor keeps over main, so that a stuck main thread ends the process and the service manager starts
  * it again. A watcher that was late itself (the machine slept, the process was stopped) has no right to judge.
  */
-import { everySecond, monotonicMs } from './clock.ts';
+import type { RuntimeClock } from './clock.ts';
 import { Vitals } from './vitals.ts';
 
 /** How often a thread beats, ms. */
@@ -43,10 +43,10 @@ export function judge(watch: Watch, nowMs: number, beatAgoMs: number, limitMs: n
 }
 
 /** Beats for the main thread, once a second. Give `buffer` to the actor that watches main; `stop` ends the watch too. */
-export function startMainBeat(): { readonly buffer: SharedArrayBuffer; stop(): void } {
+export function startMainBeat(clock: RuntimeClock): { readonly buffer: SharedArrayBuffer; stop(): void } {
   const vitals = new Vitals();
-  vitals.beat(monotonicMs());
-  const stopBeat = everySecond(() => vitals.beat(monotonicMs()), true);
+  vitals.beat(clock.monotonic());
+  const stopBeat = clock.everySecond(() => vitals.beat(clock.monotonic()));
   return {
     buffer: vitals.buffer,
     stop() {

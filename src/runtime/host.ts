@@ -6,7 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { expose } from 'comlink/dist/esm/comlink.mjs';
 import type { Actor, ActorHost, CallMap, CallResult } from './actor.ts';
-import { everySecond, monotonicMs } from './clock.ts';
+import { monotonicMs, systemClock } from './clock.ts';
 import { killOwnProcess, mainWatcher } from './heartbeat.ts';
 import { Vitals } from './vitals.ts';
 import {
@@ -88,7 +88,7 @@ function dispatcher<Calls extends CallMap<Calls>>(calls: Calls, vitals: Vitals):
 function startBeat(vitals: Vitals, mainBeat: SharedArrayBuffer | null): () => void {
   const mainIsStuck = mainBeat ? mainWatcher(mainBeat, monotonicMs()) : () => false;
   vitals.beat(monotonicMs());
-  return everySecond(() => {
+  return systemClock.everySecond(() => {
     const now = monotonicMs();
     vitals.beat(now);
     if (mainIsStuck(now)) killOwnProcess();

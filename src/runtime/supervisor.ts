@@ -5,7 +5,7 @@
  */
 import type { ExitReason } from './actor.ts';
 import type { ChildSpec, ChildState, Report, RunningChild } from './child.ts';
-import { type RuntimeClock, untilWholeSecond } from './clock.ts';
+import type { RuntimeClock } from './clock.ts';
 import { describeExit } from './exit.ts';
 import { HANG_AFTER_MS, judge, look, startWatch, type Watch } from './heartbeat.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type RestartHistory,
   type RestartLimits,
 } from './restart-rule.ts';
+import { untilWholeSecond } from './second-hand.ts';
 import { errorData } from './wire.ts';
 
 /** `rest_for_one`: the children after the one that failed are stopped, and started again with it. */
@@ -63,7 +64,8 @@ export class Supervisor {
   readonly #slots: readonly Slot[];
   #closed = false;
   #watch: Watch = startWatch(0);
-  #cancelLook: () => void = () => {};
+  #stopLooks: () => void = () => {};
+  #cancelSooner: () => void = () => {};
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -87,7 +89,8 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     for (const slot of this.#slots) slot.state = 'starting';
-    this.#planLook();
+    this.#stopLooks = this.#options.clock.everySecond(() => this.#look());
+    this.#planSooner();
     const failure = await this.#bringUp(this.#slots, (slot) => slot.spec.onCrashLoop === 'give_up');
     if (failure === null) return;
     await this.stop();
@@ -97,7 +100,8 @@ export class Supervisor {
   /** Stops all children in reverse order. Nothing is started afterwards. */
   async stop(): Promise<void> {
     this.#closed = true;
-    this.#cancelLook();
+    this.#stopLooks();
+    this.#cancelSooner();
     for (const slot of this.#slots) this.#takeOver(slot);
     for (const slot of this.#slots.toReversed()) {
       await this.#end(slot);
@@ -273,19 +277,6 @@ export class Supervisor {
 
   // ── watching ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Looks again on the next whole second, when main is awake anyway, or before it at the moment when a beat gets overdue. */
-  #planLook(): void {
-    const { clock } = this.#options;
-    const now = clock.monotonic();
-    const left = this.#slots.map((slot) => HANG_AFTER_MS - (slot.running?.beat?.().lastBeatAgoMs ?? 0) + 1);
-    const pause = Math.max(LOOK_PAUSE_MS, Math.min(untilWholeSecond(now), ...left));
-    this.#watch = { ...this.#watch, dueMs: now + pause };
-    this.#cancelLook = clock.after(pause, () => {
-      this.#look();
-      this.#planLook();
-    });
-  }
-
   #look(): void {
     const now = this.#options.clock.monotonic();
     this.#watch = look(this.#watch, now, HANG_AFTER_MS);
@@ -299,6 +290,19 @@ export class Supervisor {
       this.#report(slot, 'hung', reason);
       void (running.kill ? running.kill(reason) : running.stop());
     }
+    this.#planSooner();
+  }
+
+  /** The next look is on the whole second, or before it at the moment when a beat gets overdue. */
+  #planSooner(): void {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    const left = this.#slots.map((slot) => HANG_AFTER_MS - (slot.running?.beat?.().lastBeatAgoMs ?? 0) + 1);
+    const sooner = Math.max(LOOK_PAUSE_MS, Math.min(...left));
+    const regular = untilWholeSecond(now);
+    this.#watch = { ...this.#watch, dueMs: now + Math.min(sooner, regular) };
+    this.#cancelSooner();
+    if (sooner < regular) this.#cancelSooner = clock.after(sooner, () => this.#look());
   }
 
   #report(slot: Slot, kind: Report['kind'], reason: string | null, retryInMs: number | null = null): void {

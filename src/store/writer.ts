@@ -166,8 +166,12 @@ export class Writer<E, R> {
   }
 
   #tell(operations: readonly Operation<E>[]): void {
-    if (operations.length > 0) this.#hooks.committed(operations.length);
-    if (operations.some((o) => 'event' in o)) this.#hooks.appended();
+    // What was appended is sent first: that is the moment for which somebody waits.
+    try {
+      if (operations.some((o) => 'event' in o)) this.#hooks.appended();
+    } finally {
+      if (operations.length > 0) this.#hooks.committed(operations.length);
+    }
   }
 
   /** Notes it, and does it unless this transaction was refused already. */

@@ -5,7 +5,7 @@
  */
 import { type ClientFrame, type HelloFrame, WS_LIMITS } from '../protocol/frames.ts';
 import { DEFAULT_CLIENT } from '../protocol/http.ts';
-import type { AgentDesk, ClientStore, Clock, EventLog, Role } from '../protocol/ports.ts';
+import type { AgentDesk, ClientStore, EventLog, Role, TickingClock } from '../protocol/ports.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import { CLOSE_CODES, type CloseCode, type Problem, problem } from '../protocol/problems.ts';
 import { rateWindow } from '../protocol/rate-window.ts';
@@ -21,7 +21,7 @@ export interface SessionContext {
   readonly log: EventLog;
   readonly clients: ClientStore;
   readonly desk: Pick<AgentDesk, 'agentId' | 'command'>;
-  readonly clock: Clock;
+  readonly clock: TickingClock;
   /** Told before the welcome: the session now is this client's one socket. */
   identified(session: ClientSession): void;
   closed(session: ClientSession): void;
@@ -37,8 +37,6 @@ export interface SessionStart {
   readonly token: string | null;
 }
 
-/** How often silence, overdue acknowledgements and the next ping are looked at, ms. */
-const PULSE_MS = 1_000;
 /** Frames that answer a client bypass the window: one that asks and does not read is too slow beyond this. */
 const MAX_BUFFERED_BYTES = 512 * 1024;
 /** Commands of one socket that may wait for their result; more are refused, as a second's 20 are long under way. */
@@ -81,7 +79,7 @@ export class ClientSession implements SocketEvents {
 
   /** The socket is open: a simple client is welcomed, a reliable one has to say hello. */
   begin(): void {
-    this.#pulse();
+    this.#stopPulse = this.#context.clock.everySecond(() => this.#pulse());
     const { clientId, mode } = this.start;
     if (mode === 'simple') this.#welcome(clientId ?? DEFAULT_CLIENT, undefined);
     else this.#stopHelloTimer = this.#context.clock.after(WS_LIMITS.helloTimeoutMs, () => this.close(4500));
@@ -364,20 +362,16 @@ export class ClientSession implements SocketEvents {
     this.#socket.end(code, reason);
   }
 
-  /** Looks at the clocks of the link on each whole second, when the thread is awake anyway (contract W6, W7). */
+  /** Looks at the clocks of the link, once a second (contract W6, W7). */
   #pulse(): void {
-    const { clock } = this.#context;
-    this.#stopPulse = clock.after(Math.ceil(PULSE_MS - (clock.monotonic() % PULSE_MS)), () => {
-      const now = clock.monotonic();
-      if (now - this.#heardMs >= WS_LIMITS.silenceTimeoutMs) this.close(4004);
-      else if (this.#flight.overdueMs(now) >= WS_LIMITS.ackTimeoutMs) this.close(4003);
-      if (this.#state === 'closed') return;
-      if (now - this.#pingedMs >= WS_LIMITS.pingIntervalMs) {
-        this.#pingedMs = now;
-        this.#socket.ping('');
-      }
-      if (this.#full) this.drain();
-      this.#pulse();
-    });
+    const now = this.#context.clock.monotonic();
+    if (now - this.#heardMs >= WS_LIMITS.silenceTimeoutMs) this.close(4004);
+    else if (this.#flight.overdueMs(now) >= WS_LIMITS.ackTimeoutMs) this.close(4003);
+    if (this.#state === 'closed') return;
+    if (now - this.#pingedMs >= WS_LIMITS.pingIntervalMs) {
+      this.#pingedMs = now;
+      this.#socket.ping('');
+    }
+    if (this.#full) this.drain();
   }
 }

@@ -4,7 +4,7 @@
  */
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import { HTTP_LIMITS } from '../protocol/http.ts';
-import type { AgentDesk, ClientStore, Clock, EventLog, Role, SyncStore } from '../protocol/ports.ts';
+import type { AgentDesk, ClientStore, EventLog, Role, SyncStore, TickingClock } from '../protocol/ports.ts';
 import { type Problem, problem } from '../protocol/problems.ts';
 import { ClientSession, type SessionContext, type SessionStart } from './client-session.ts';
 import { type Admission, admit, type Cors } from './front-door.ts';
@@ -54,7 +54,7 @@ export interface ServerOptions {
   readonly clients: ClientStore;
   readonly sync: SyncStore;
   readonly desk: AgentDesk;
-  readonly clock: Clock;
+  readonly clock: TickingClock;
   /** Asked on every request, so that a reload or a rotation holds at once. */
   readonly security: () => SecurityPolicy;
   readonly transports: () => TransportPolicy;

@@ -1,4 +1,5 @@
 /** A clock that stands still until a test moves it; timers fire in order as it passes them. */
+import { secondHand } from '../../src/runtime/second-hand.ts';
 
 interface Timer {
   readonly at: number;
@@ -9,6 +10,7 @@ export class FakeClock {
   #now: number;
   #bias: number;
   #timers: Timer[] = [];
+  readonly everySecond = secondHand(this);
 
   constructor(monotonicMs = 1_000_000, wallMs = Date.UTC(2026, 0, 15, 16, 0)) {
     this.#now = monotonicMs;

@@ -4,22 +4,16 @@
  */
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
-import type { AgentDesk, Clock } from '../../src/protocol/ports.ts';
+import type { AgentDesk, TickingClock } from '../../src/protocol/ports.ts';
 import { problem } from '../../src/protocol/problems.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/transport/server.ts';
 import { MemoryClients, MemoryLog, MemorySync } from './memory-store.ts';
 
 export const VIEW = 'view-token-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa';
 export const CONTROL = 'control-token-bbbbbbbbbbbbbbbbbbbbbbbbbbbbb';
 
-export const realClock: Clock = {
-  monotonic: () => performance.now(),
-  wall: () => Date.now(),
-  after(ms, fn) {
-    const timer = setTimeout(fn, ms);
-    return () => clearTimeout(timer);
-  },
-};
+export const realClock: TickingClock = { ...systemClock, wall: () => Date.now() };
 
 /** Says what it was asked, and does nothing. */
 export function echoDesk(): AgentDesk & { readonly asked: unknown[] } {

@@ -49,6 +49,8 @@ export class FakeChild {
       });
     }
     this.alive += 1;
+    // A new thread beats first of all.
+    if (this.beatAgoMs !== null && incarnation > 1) this.beatAgoMs = 0;
     const exited = new Promise<ExitReason>((resolve) => {
       this.#exit = (exit) => {
         this.#exit = () => {};

@@ -1,5 +1,6 @@
 /** Who hangs, who merely was not looked at in time. */
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/runtime/clock.ts';
 import {
   BEAT_MS,
   HANG_AFTER_MS,
@@ -66,7 +67,7 @@ describe('the watch over main', () => {
   });
 
   test('a main that has said that it beats no more is not judged', () => {
-    const beat = startMainBeat();
+    const beat = startMainBeat(systemClock);
     const main = new Vitals(beat.buffer);
     expect(main.lastBeatMs).toBeGreaterThan(0);
     beat.stop();

@@ -1,6 +1,6 @@
 /** A thread that does nothing, once a second. */
 import { parentPort } from 'node:worker_threads';
-import { everySecond } from '../../../src/runtime/clock.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 
 parentPort?.on('message', () => {});
-everySecond(() => {});
+systemClock.everySecond(() => {});

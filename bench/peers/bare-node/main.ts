@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'libsql';
-import { everySecond } from '../../../src/runtime/clock.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'playwarden-bare-'));
 const db = new Database(join(folder, 'bare.db'));
@@ -18,7 +18,7 @@ db.prepare('INSERT INTO t VALUES (?)').run(1);
 const file = new URL('./bare-node.worker.js', import.meta.url);
 const workers = [new Worker(file), new Worker(file)];
 await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('online', resolve))));
-everySecond(() => {});
+systemClock.everySecond(() => {});
 uWS.App().listen('127.0.0.1', 0, (socket) => console.log(socket ? 'ready' : 'failed'));
 process.on('SIGTERM', () => {
   rmSync(folder, { recursive: true, force: true });

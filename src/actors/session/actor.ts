@@ -1,6 +1,6 @@
 /**
  * The thin shell around the behaviour: reads the clocks, steps, posts what comes out, sleeps until the next
- * deadline. It decides nothing. Clocks and timers come in, so that a test can run a whole day through it.
+ * deadline, and looks at the clocks now and then. It decides nothing. Clocks and timers come in, so that a test can run a whole day through it.
  */
 import type {
   FromSession,
@@ -13,7 +13,7 @@ import type {
 } from '../../protocol/messages.ts';
 import { problem } from '../../protocol/problems.ts';
 import type { Actor, ActorHost } from '../../runtime/actor.ts';
-import { untilWholeSecond } from '../../runtime/clock.ts';
+import type { RuntimeClock } from '../../runtime/clock.ts';
 import { initialState, provenAt, type SessionEffect, type SessionMessage, step } from './behavior.ts';
 import type { Clocks } from './clocks.ts';
 import { openProvenFile } from './proven-file.ts';
@@ -22,6 +22,10 @@ import type { Reading } from './trusted-clock.ts';
 
 /** The longest time without a step, ms. */
 const LONGEST_SLEEP_MS = 30_000;
+/** How often it looks when nothing is due before, ms. */
+const LOOK_MS = 1_000;
+/** A deadline within this is waited for by a timer of its own, ms: more than lies between two looks. */
+const NEAR_MS = 2_000;
 /** Clocks that moved apart by this much are worth a step, ms. */
 const APART_MS = 1_000;
 
@@ -30,13 +34,13 @@ const STOPPED_MS = 3_000;
 /** And then what waits at its door comes first, ms: a stop among it says up to when it is charged. */
 const DOOR_MS = 250;
 
-/** Runs `fn` once after `ms`; returns its stop. */
-export type After = (ms: number, fn: () => void) => () => void;
+/** The clock of the thread; its moments come from `Clocks`. */
+export type Timers = Pick<RuntimeClock, 'after' | 'everySecond'>;
 
 export function createSessionActor(
   host: ActorHost<SessionInit, FromSession>,
   clocks: Clocks,
-  after: After,
+  timers: Timers,
 ): Actor<ToSession, SessionCalls> {
   const born = clocks.read();
   const proven = openProvenFile(host.init.provenFile);
@@ -60,18 +64,15 @@ export function createSessionActor(
     lookedAwakeMs = reading.awakeMs;
     const moment = provenAt(state, reading);
     if (moment) proven.write(moment);
-    // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
-    const nextMs = Math.min(
-      Math.max(0, state.wakeAwakeMs - reading.awakeMs),
-      untilWholeSecond(reading.awakeMs),
-    );
-    host.worked(nextMs);
-    stopTimer = after(nextMs, glance);
+    const dueMs = Math.max(0, state.wakeAwakeMs - reading.awakeMs);
+    host.worked(Math.min(dueMs, LOOK_MS));
+    // A later deadline is near at a later look.
+    if (dueMs < NEAR_MS) stopTimer = timers.after(dueMs, glance);
   }
 
   function glance(): void {
     const reading = clocks.read();
-    if (wasStopped(reading)) stopTimer = after(DOOR_MS, () => look(clocks.read()));
+    if (wasStopped(reading)) stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
     else look(reading);
   }
 
@@ -86,6 +87,8 @@ export function createSessionActor(
   }
 
   take({ type: 'tick' });
+  // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
+  const stopLooks = timers.everySecond(glance);
   return {
     receive: (message) => void take(inAwake(message, clocks)),
     calls: {
@@ -99,6 +102,7 @@ export function createSessionActor(
     },
     stop() {
       stopTimer();
+      stopLooks();
       proven.close();
     },
   };

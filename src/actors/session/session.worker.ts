@@ -1,5 +1,6 @@
 /** The session actor's thread: the real clocks and timers around the shell of actor.ts. Nobody imports this file. */
 import type { FromSession, SessionCalls, SessionInit, ToSession } from '../../protocol/messages.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { runActor } from '../../runtime/host.ts';
 import { lowerThread } from '../../runtime/priority.ts';
 import { createSessionActor } from './actor.ts';
@@ -9,17 +10,25 @@ runActor<SessionInit, ToSession, FromSession, SessionCalls>(async (host) => {
   // It wakes for each start and stop together with the client that is told: the client goes first.
   lowerThread();
   const clocks = await systemClocks();
-  return createSessionActor(host, clocks, after);
+  return createSessionActor(host, clocks, { after, everySecond });
 });
 
 /** After a stall the messages that wait go first: a stop among them says up to when it is charged. */
-function after(ms: number, fn: () => void): () => void {
+function behindMessages(plan: (fn: () => void) => () => void, fn: () => void): () => void {
   let immediate: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
+  const stop = plan(() => {
     immediate = setImmediate(fn);
-  }, ms);
+  });
   return () => {
-    clearTimeout(timer);
+    stop();
     clearImmediate(immediate);
   };
+}
+
+function after(ms: number, fn: () => void): () => void {
+  return behindMessages((late) => systemClock.after(ms, late), fn);
+}
+
+function everySecond(fn: () => void): () => void {
+  return behindMessages(systemClock.everySecond, fn);
 }

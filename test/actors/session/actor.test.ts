@@ -30,7 +30,7 @@ class Bench {
       post: (message: FromSession) => void this.posted.push(structuredClone(message)),
       worked: (nextInMs?: number) => void this.due.push(nextInMs ?? 0),
     };
-    this.actor = createSessionActor(host, this.#clocks(), (ms, fn) => this.clock.after(ms, fn));
+    this.actor = createSessionActor(host, this.#clocks(), this.clock);
   }
 
   #clocks(): Clocks {

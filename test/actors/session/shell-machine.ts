@@ -89,7 +89,7 @@ export class ShellMachine {
       post: (output: FromSession) => this.#commit(structuredClone(output)),
       worked: () => {},
     };
-    this.#actor = createSessionActor(host, this.#clocks(), (ms, fn) => this.#clock.after(ms, fn));
+    this.#actor = createSessionActor(host, this.#clocks(), this.#clock);
     this.rescan();
   }
 

@@ -3,7 +3,6 @@
  * subscribed before the first full look, so that nothing falls between the two. Per exec one link is read; a
  * program that ended before that read (about a millisecond, more where all cores are taken) cannot be known.
  */
-import { untilWholeSecond } from '../../../runtime/clock.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import { type EventSocket, openEventSocket, type Received } from '../event-socket.ts';
 import { PROC_EVENT_EXEC, PROC_EVENT_EXIT, PROC_EVENT_FORK, type ProcEvent } from '../netlink.ts';
@@ -21,8 +20,8 @@ const ANSWER_WITHIN_MS = 200;
 const BATCH_MAX = 1_000;
 /** After an overflow not more than one full look in so long. */
 const RESCAN_PAUSE_MS = 100;
-/** Every so many reconciles all processes are looked at again, not only those that are new. */
-const THOROUGH_EVERY = 12;
+/** Every so many reconciles (five minutes) all processes are looked at again, not only those that are new: it costs ms. */
+const THOROUGH_EVERY = 60;
 /** So many pids after a game's own are looked at for children that it forked before forks were asked for. */
 const CHILDREN_MAX = 64;
 
@@ -262,17 +261,26 @@ export class ProcEventsSource implements ProcessSource {
   #rescanSoon(): void {
     const { clock } = this.#context;
     const wait = Math.max(0, this.#rescannedAt + RESCAN_PAUSE_MS - clock.monotonic());
-    this.#after('rescan', wait, () => this.rescan('rescan'));
+    this.#stopTimers.get('rescan')?.();
+    this.#stopTimers.set(
+      'rescan',
+      clock.after(wait, () => this.rescan('rescan')),
+    );
   }
 
   #every(): void {
     const { clock, reconcileMs } = this.#context;
-    this.#after('reconcile', untilWholeSecond(clock.monotonic(), reconcileMs), () => {
+    const reconcile = () => {
       this.#drain(Number.POSITIVE_INFINITY);
       this.#reconciles += 1;
       this.#lookAround('reconcile', this.#reconciles % THOROUGH_EVERY === 0);
+      // Planned anew each time: a reload may have changed how often.
       if (this.#sink) this.#every();
-    });
+    };
+    this.#stopTimers.get('reconcile')?.();
+    const seconds = Math.round(reconcileMs / 1_000);
+    const stop = seconds < 1 ? clock.after(reconcileMs, reconcile) : clock.everySecond(reconcile, seconds);
+    this.#stopTimers.set('reconcile', stop);
   }
 
   /**
@@ -319,11 +327,6 @@ export class ProcEventsSource implements ProcessSource {
     this.#newest = newest;
     this.#known = new Set(pids);
     return looks;
-  }
-
-  #after(name: 'reconcile' | 'rescan', ms: number, fn: () => void): void {
-    this.#stopTimers.get(name)?.();
-    this.#stopTimers.set(name, this.#context.clock.after(ms, fn));
   }
 }
 
