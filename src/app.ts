@@ -66,7 +66,9 @@ export interface AgentOptions {
 export interface RunningAgent {
   /** As it stands in agent.json. */
   readonly about: AgentFile;
-  /** Takes a new configuration and the tokens as they stand in their files now. */
+  /** Takes the tokens as they stand in their files now; whoever showed another one is disconnected. */
+  takeTokens(): void;
+  /** Takes a new configuration. */
   reload(config: Config): Promise<void>;
   /** A configuration that does not hold was refused: told, the last good one stays. */
   rejectConfig(file: string, problems: readonly { readonly path: string; readonly message: string }[]): void;
@@ -239,7 +241,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   async function shutDown(): Promise<void> {
     for (const stop of stops) stop();
     load.stop();
-    commands.stop();
+    await commands.stop();
     highestTime.stop();
     await supervisor.stop();
     mainBeat.stop();
@@ -272,11 +274,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       agentEvent('agent_started', `Playwarden ${VERSION} started.`, { version: VERSION }),
     );
     await supervisor.start();
-    await commands.resumePending();
     stops.push(monitorHealth(clock, () => desk.health().reasons, router.tell));
     stops.push(keepRetention(store, clock, () => config));
     about = describeAgent();
     writeAgentFile(dataDir, about, () => giveUpReserve(storePaths(dataDir).reserve));
+    // A close can take as long as it waits: nobody has to wait for it with the ready line.
+    commands
+      .resumePending()
+      .catch((err: unknown) => logger.error({ err }, 'a command was not taken up again'));
   } catch (error) {
     await shutDown().catch((err: unknown) => logger.error({ err }, 'the agent did not stop cleanly'));
     throw error;
@@ -284,15 +289,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   return {
     about,
+    takeTokens() {
+      tokens = loadTokens(dataDir);
+      server?.disconnectWrongTokens();
+    },
     async reload(next) {
-      const fresh = loadTokens(dataDir);
-      const rotated = fresh.view !== tokens.view || fresh.control !== tokens.control;
-      tokens = fresh;
-      if (rotated) server?.tokenRotated();
       const fixed = unreloadable(config, next);
       const { host, port } = config.desktop_client.websocket;
       const websocket = { ...next.desktop_client.websocket, host, port };
       config = { ...next, desktop_client: { ...next.desktop_client, websocket } };
+      // Who came without a token while none was required has none now.
+      server?.disconnectWrongTokens();
       await Promise.all([
         scanner.call('configure', [withSelfTest(config)]),
         session.call('configure', [config]),

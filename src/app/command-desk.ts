@@ -46,8 +46,8 @@ export interface CommandDesk {
   resumePending(): Promise<void>;
   /** How many commands were refused for their signature, by problem. */
   rejected(): Readonly<Record<string, number>>;
-  /** Takes no more; what waits for an actor is left for the next start. */
-  stop(): void;
+  /** Takes no more, and answers whoever waits: what is under way is left for the next start. Settles when that is said. */
+  stop(): Promise<void>;
 }
 
 interface Running {
@@ -65,6 +65,10 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   const inTurn = oneAtATime(MAX_VERIFYING);
   const verifiedBefore = verifiedLately();
   let stopping = false;
+  let interrupt: (answer: Answer<CommandAnswer>) => void = () => {};
+  const interrupted = new Promise<Answer<CommandAnswer>>((resolve) => {
+    interrupt = resolve;
+  });
   const effects = createCommandEffects(options, () => stopping);
 
   async function command(body: unknown, role: Role): Promise<Answer<CommandAnswer>> {
@@ -156,7 +160,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     { commandId, bodyHash }: CommandRecord,
     work: () => Promise<Answer<CommandAnswer>>,
   ): Promise<Answer<CommandAnswer>> {
-    const answer = work().finally(() => running.delete(commandId));
+    const answer = Promise.race([work(), interrupted]).finally(() => running.delete(commandId));
     running.set(commandId, { bodyHash, answer });
     return answer;
   }
@@ -206,9 +210,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       return finish(failedOutcome(problem('unavailable', why)));
     }
     const outcome = await effects(command).catch((error) => failedOutcome(problem('internal', said(error))));
-    if (!outcome)
-      return refuse('stopping', 'The agent is stopping; the command is finished after its start.');
-    return finish(outcome);
+    return outcome ? finish(outcome) : LEFT;
   }
 
   function expire(record: CommandRecord, asked: string, why: Problem): Promise<Answer<CommandAnswer>> {
@@ -257,11 +259,19 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       }
     },
     rejected: () => Object.fromEntries(rejections),
-    stop() {
+    async stop() {
       stopping = true;
+      interrupt(LEFT);
+      await Promise.allSettled([...running.values()].map(({ answer }) => answer));
+      // Those who wait for these answers are told after it.
+      await new Promise((resolve) => setImmediate(resolve));
     },
   };
 }
+
+const LEFT = refuse('stopping', 'The agent is stopping; the command is finished after its start.', {
+  retryAfterMs: 1_000,
+});
 
 function lapsed({ expiresMs }: CommandRequest, nowMs: number): Problem | null {
   if (expiresMs === null || expiresMs > nowMs) return null;

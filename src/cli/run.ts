@@ -105,9 +105,10 @@ async function reloadFrom(
   dataDir: string,
   logger: Logger,
 ): Promise<void> {
-  const read = readConfig(options.config, dataDir);
-  if (!read.ok) return agent.rejectConfig(read.file, read.errors);
   try {
+    agent.takeTokens();
+    const read = readConfig(options.config, dataDir);
+    if (!read.ok) return agent.rejectConfig(read.file, read.errors);
     await agent.reload(withFlags(read.config, options));
   } catch (error) {
     if (error instanceof UserError)

@@ -19,7 +19,7 @@ export const DEFAULT_CLIENT = 'default';
 const wholeNumber = (min: number, max: number) =>
   z.pipe(
     z.pipe(
-      z.string().check(z.regex(/^\d{1,15}$/, 'must be a whole number')),
+      z.string().check(z.regex(/^\d{1,16}$/, 'must be a whole number')),
       z.transform((text: string) => Number(text)),
     ),
     z.int().check(z.minimum(min), z.maximum(max)),

@@ -57,8 +57,10 @@ export interface EventLog {
 /** What is remembered of a client (contract H1, D8). */
 export interface ClientRecord {
   readonly clientId: string;
-  /** Acknowledged up to here; null: never acknowledged, it starts at the oldest event kept. */
+  /** Acknowledged up to here; null: nothing yet. */
   readonly cursor: Position | null;
+  /** Where it goes on as long as nothing is acknowledged: before the oldest event kept when it was first seen. */
+  readonly base: Position;
   /** Everything after this was certainly never sent to it; at or before: may have been. */
   readonly sent: Position | null;
   readonly seenMs: number;
@@ -66,7 +68,7 @@ export interface ClientRecord {
 
 export interface ClientStore {
   get(clientId: string): ClientRecord | null;
-  /** The record, made if new; null when eight are remembered already and none can be forgotten (409). */
+  /** The record, made if new, and seen now; null when eight are remembered already and none can be forgotten (409). */
   open(clientId: string): ClientRecord | null;
   /** Moves the cursor forward, never back; returns where it stands now. */
   acknowledge(clientId: string, to: Position): Position;

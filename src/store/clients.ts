@@ -14,6 +14,8 @@ const FORGET_AFTER_MS = 30 * 86_400_000;
 export interface ClientOptions {
   readonly clock: Clock;
   readonly compare: (a: Position, b: Position) => number;
+  /** Before the oldest event kept. */
+  readonly oldest: () => Position;
   /** Called when something is to be written soon: `flush` is due. */
   readonly changed: () => void;
   /** The last run did not end cleanly: everything up to here may have been sent to anybody. null: it did. */
@@ -35,7 +37,7 @@ export function openClients(records: Records, options: ClientOptions): Clients {
   const changedLazily = new Set<string>();
 
   for (const row of records.select(records.query('ORDER BY client_id'))) {
-    const record = fromRow(row);
+    const record = fromRow(row, options.oldest());
     const sent = options.sentAtMost ?? record.sent;
     clients.set(record.clientId, { ...record, sent });
     // Else a clean stop would write down what was known before the crash.
@@ -64,7 +66,7 @@ export function openClients(records: Records, options: ClientOptions): Clients {
       forgetUnseen();
       const known = clients.get(clientId);
       if (!known && clients.size >= MAX_CLIENTS) return null;
-      const record = known ?? { clientId, cursor: null, sent: null, seenMs: 0 };
+      const record = known ?? { clientId, cursor: null, base: options.oldest(), sent: null, seenMs: 0 };
       const seen = { ...record, seenMs: clock.wall() };
       clients.set(clientId, seen);
       // A name the next run has never heard of would be told everything as if for the first time.
@@ -107,24 +109,22 @@ export function openClients(records: Records, options: ClientOptions): Clients {
   };
 }
 
-function toRow({ clientId, cursor, sent, seenMs }: ClientRecord) {
-  return [
-    clientId,
-    seenMs,
-    cursor?.epoch ?? null,
-    cursor?.offset ?? null,
-    sent?.epoch ?? null,
-    sent?.offset ?? null,
-  ];
+/** As long as nothing is acknowledged the base stands in the place of the cursor, its offset below zero. */
+function toRow({ clientId, cursor, base, sent, seenMs }: ClientRecord) {
+  const [epoch, offset] = cursor ? [cursor.epoch, cursor.offset] : [base.epoch, -1 - base.offset];
+  return [clientId, seenMs, epoch, offset, sent?.epoch ?? null, sent?.offset ?? null];
 }
 
-function fromRow(row: Row): ClientRecord {
+function fromRow(row: Row, oldest: Position): ClientRecord {
   const at = (epoch: unknown, offset: unknown): Position | null =>
     typeof epoch === 'string' ? { epoch, offset: Number(offset) } : null;
+  const stands = at(row.acked_epoch, row.acked_offset);
+  const began = stands !== null && stands.offset < 0;
   return {
     clientId: String(row.client_id),
     seenMs: Number(row.seen_ms),
-    cursor: at(row.acked_epoch, row.acked_offset),
+    cursor: began ? null : stands,
+    base: began ? { epoch: stands.epoch, offset: -1 - stands.offset } : oldest,
     sent: at(row.sent_epoch, row.sent_offset),
   };
 }

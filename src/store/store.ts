@@ -124,6 +124,7 @@ export class SqliteStore implements Store {
     this.clients = openClients(table(CLIENTS), {
       clock,
       compare: (a, b) => this.log.compare(a, b),
+      oldest: () => this.log.oldest(),
       changed: () => this.#durability?.touch(),
       sentAtMost: run?.clean ? null : this.log.latest(),
     });

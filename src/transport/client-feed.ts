@@ -37,6 +37,12 @@ export class ClientFeed {
     return this.#clients.get(this.clientId)?.cursor ?? null;
   }
 
+  /** Where it goes on by itself. */
+  position(): Position {
+    const record = this.#clients.get(this.clientId);
+    return record?.cursor ?? record?.base ?? this.#log.oldest();
+  }
+
   acknowledge(to: Position): Position {
     return this.#clients.acknowledge(this.clientId, to);
   }
@@ -52,10 +58,9 @@ export class ClientFeed {
     return sent !== null && this.#log.compare(position, sent) <= 0;
   }
 
-  /** Where a client that wants to go on from `wanted` stands (null: never acknowledged); contract E5, H1. */
-  startAt(wanted: Position | null): Start {
+  /** Where a client that wants to go on from `wanted` stands (contract E5). */
+  startAt(wanted: Position): Start {
     const oldest = this.#log.oldest();
-    if (wanted === null) return { at: oldest, gap: null };
     if (this.#log.locate(wanted) === 'known') return { at: wanted, gap: null };
     return { at: oldest, gap: { from: wanted, to: oldest, lost: null, reason: 'unknown_epoch' } };
   }

@@ -200,7 +200,7 @@ export class ClientSession implements SocketEvents {
     this.#feed = feed;
     this.#context.identified(this);
     const cursor = feed.cursor();
-    const start = feed.startAt(resume === 'now' ? log.latest() : (resume ?? cursor));
+    const start = feed.startAt(resume === 'now' ? log.latest() : (resume ?? feed.position()));
     this.#at = start.at;
     const gap = joinGaps(start.gap, start.gap ? null : log.nextGap(start.at));
     this.#toldGap = gap;
@@ -371,6 +371,8 @@ export class ClientSession implements SocketEvents {
     if (now - this.#pingedMs >= WS_LIMITS.pingIntervalMs) {
       this.#pingedMs = now;
       this.#socket.ping('');
+      // As long as its socket is open it is not forgotten (contract H1), though nothing is told for a month.
+      if (this.clientId !== null) this.#context.clients.open(this.clientId);
     }
     if (this.#full) this.drain();
   }

@@ -57,7 +57,7 @@ export class PollAdapter {
     polls.offered = null;
     if (stored && log.locate(stored) === 'known') this.#acknowledge(feed, stored);
 
-    const start = (): Start => feed.startAt(explicit ?? feed.cursor());
+    const start = (): Start => feed.startAt(explicit ?? feed.position());
     const limit = query.limit ?? HTTP_LIMITS.maxPollEvents;
     const answer = (from: Start, batch: Batch): Reply =>
       this.#reply(polls, feed, from, batch, explicit === null);
@@ -122,7 +122,7 @@ export class PollAdapter {
 
   /** The position that `after` names; without `epoch` it is of the cursor's (contract E5). */
   #named(feed: ClientFeed, offset: number, epoch: string | undefined): Position {
-    return { epoch: epoch ?? feed.cursor()?.epoch ?? this.#context.log.oldest().epoch, offset };
+    return { epoch: epoch ?? feed.position().epoch, offset };
   }
 
   #acknowledge(feed: ClientFeed, to: Position): void {

@@ -67,8 +67,8 @@ export interface RunningServer {
   readonly addresses: readonly string[];
   /** Clients with a socket open, or that polled within three intervals (contract H2). */
   connectedClients(): number;
-  /** Closes with 4501 every socket whose token no longer holds. */
-  tokenRotated(): void;
+  /** Closes with 4501 every socket whose token does not hold now. */
+  disconnectWrongTokens(): void;
   /** Lets go of what is held for clients: their sockets close with 4005, and they come back and resume. */
   shed(): void;
   /** Listeners closed, polls answered, clients told 4005; about 0.4 s at most. */
@@ -146,7 +146,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     port: state.port,
     addresses: listeners.addresses,
     connectedClients: () => connectedClients({ hub, polls, transports }).size,
-    tokenRotated() {
+    disconnectWrongTokens() {
       const security = options.security();
       if (!security.requireToken) return;
       const holds = ({ token, role }: SessionStart): boolean =>

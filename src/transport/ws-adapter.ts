@@ -5,6 +5,7 @@ import {
   SUBPROTOCOL_SIMPLE,
   WS_LIMITS,
 } from '../protocol/frames.ts';
+import { DEFAULT_CLIENT } from '../protocol/http.ts';
 import type { ClientStore, Role } from '../protocol/ports.ts';
 import { type Problem, problem } from '../protocol/problems.ts';
 import { fieldErrors } from '../protocol/schema-errors.ts';
@@ -43,14 +44,13 @@ export function decideUpgrade(head: RequestHead, role: Role | null, policy: Upgr
   const named = nameInUrl(head);
   if (!named.ok) return named;
   const mode = chosenMode(head);
-  // A reliable client may still say another name in its hello; a simple one has said all.
-  const isNew = named.clientId !== null && policy.clients.get(named.clientId) === null;
-  if (mode.mode === 'simple' && isNew && policy.clients.open(named.clientId ?? '') === null) {
-    return refuse(problem('too-many-clients', 'Eight clients are remembered already.'));
-  }
   if (policy.openSockets >= WS_LIMITS.maxSockets) {
     const detail = `${WS_LIMITS.maxSockets} WebSockets are open already.`;
     return refuse(problem('too-many-sockets', detail, { retryAfterMs: 1_000 }));
+  }
+  // A reliable client may still say another name in its hello; a simple one has said all.
+  if (mode.mode === 'simple' && policy.clients.open(named.clientId ?? DEFAULT_CLIENT) === null) {
+    return refuse(problem('too-many-clients', 'Eight clients are remembered already.'));
   }
   const token = policy.tokenRequired ? presentedToken(head, 'upgrade') : null;
   return {

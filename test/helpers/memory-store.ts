@@ -216,7 +216,11 @@ export class MemoryClients implements ClientStore {
   open(clientId: string): ClientRecord | null {
     const known = this.#records.get(clientId);
     if (!known && this.#records.size >= HTTP_LIMITS.maxClients && !this.#forgetOne()) return null;
-    const record = { clientId, cursor: null, sent: null, ...known, seenMs: this.#now() };
+    const record = {
+      ...{ clientId, cursor: null, base: this.#log.oldest(), sent: null },
+      ...known,
+      seenMs: this.#now(),
+    };
     this.#records.set(clientId, record);
     return record;
   }

@@ -238,7 +238,7 @@ class Run {
     const reference = this.#client(client);
     let named = after && this.#position(client, after);
     if (named && !withEpoch) {
-      named = { epoch: reference.cursor?.epoch ?? this.#referenceLog.oldest.epoch, offset: named.offset };
+      named = { epoch: reference.position.epoch, offset: named.offset };
     }
     const expected = reference.poll(named, limit);
     const { status, body } = this.#world.poll(client, named, withEpoch, limit, whole);

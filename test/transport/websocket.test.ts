@@ -211,7 +211,7 @@ describe('C4 tokens and stopping', () => {
     const control = t.socket({ token: CONTROL, path: '/?client_id=c' });
     await Promise.all([view.frame('welcome'), control.frame('welcome')]);
     t.security.viewToken = 'another-view-token';
-    t.server.tokenRotated();
+    t.server.disconnectWrongTokens();
     expect(await view.closed).toBe(4501);
     await control.settled();
     expect((await t.request('/desktop/status', { token: VIEW })).status).toBe(401);
@@ -266,7 +266,7 @@ describe('D6 a stalled reader', () => {
     const sent = t.clients.get('stalled')?.sent?.offset ?? 0;
     expect(sent).toBeLessThanOrEqual(256);
     t.security.viewToken = 'rotated';
-    t.server.tokenRotated();
+    t.server.disconnectWrongTokens();
     const chunks: Buffer[] = [];
     stalled.on('data', (chunk) => chunks.push(chunk));
     await new Promise((resolve) => stalled.once('close', resolve));

@@ -5,6 +5,7 @@ import type { AgentDesk, Answer, ClientStore, Clock, EventLog, SyncStore } from 
 import type { Position } from '../../protocol/position.ts';
 import { type Problem, problem } from '../../protocol/problems.ts';
 import { fieldErrors } from '../../protocol/schema-errors.ts';
+import { ClientFeed } from '../client-feed.ts';
 import { problemReply, type Reply, success } from '../http-message.ts';
 import type { Hub } from '../hub.ts';
 import type { PollAdapter } from '../poll-adapter.ts';
@@ -56,5 +57,5 @@ export function standing(
   { log, clients }: Pick<RouteContext, 'log' | 'clients'>,
   clientId: string | undefined,
 ): Position {
-  return clients.get(clientId ?? DEFAULT_CLIENT)?.cursor ?? log.oldest();
+  return new ClientFeed(clientId ?? DEFAULT_CLIENT, log, clients).position();
 }

@@ -126,6 +126,8 @@ export interface ReferenceAnswer {
 export class ReferenceClient {
   readonly #log: ReferenceLog;
   cursor: Position | null = null;
+  /** Where it began; null: it was never seen. */
+  base: Position | null = null;
   /** Everything up to here may be in its hands. */
   sent: Position | null = null;
   /** A poll without `after` was answered up to here. */
@@ -138,16 +140,22 @@ export class ReferenceClient {
     this.#log = log;
   }
 
+  /** Where it goes on by itself. It begins before the oldest event kept, and stands there until it acknowledges. */
+  get position(): Position {
+    this.base ??= this.#log.oldest;
+    return this.cursor ?? this.base;
+  }
+
   /** Where it goes on from `wanted`, and what stands in front of that if its epoch is unknown. */
-  startAt(wanted: Position | null): { readonly at: Position; readonly gap: Item | null } {
+  startAt(wanted: Position): { readonly at: Position; readonly gap: Item | null } {
     const log = this.#log;
-    if (wanted === null) return { at: log.oldest, gap: null };
     if (log.knows(wanted)) return { at: wanted, gap: null };
     return { at: log.oldest, gap: { gap: { from: wanted, to: log.oldest, lost: null } } };
   }
 
   connect(simple: boolean, wanted: Position | 'now' | null): Item | null {
-    const start = this.startAt(wanted === 'now' ? this.#log.latest : (wanted ?? this.cursor));
+    this.base ??= this.#log.oldest;
+    const start = this.startAt(wanted === 'now' ? this.#log.latest : (wanted ?? this.position));
     this.known = true;
     const told = start.gap ?? this.#log.firstGap(start.at);
     this.link = { simple, at: start.at, inFlight: [], told };
@@ -202,6 +210,7 @@ export class ReferenceClient {
   poll(after: Position | null, limit: number): ReferenceAnswer | null {
     const log = this.#log;
     this.known = true;
+    this.base ??= log.oldest;
     if (after && log.isAhead(after)) return null;
     const stored = after ?? this.offered;
     this.offered = null;
@@ -216,7 +225,7 @@ export class ReferenceClient {
       if (link && cursor && !rereads) link.at = log.later(link.at, cursor);
       pushed = this.push();
     }
-    const start = this.startAt(after ?? this.cursor);
+    const start = this.startAt(after ?? this.position);
     let { at } = start;
     const first = log.next(at);
     const direct = first && 'gap' in first ? first : null;
