@@ -102,13 +102,22 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     close: (task) => executor.close(task),
     log: logger,
   });
+  /** What the present life of an actor was started with. */
+  const inForce = { scanner: config, session: config };
   const session = new LiveActor<SessionInit, ToSession, FromSession, SessionCalls>({
     id: 'session',
     file: workerFile('session'),
     clock,
-    init: () => ({ config, ledger: store.ledger.load(), provenFile: join(dataDir, 'last-proven') }),
+    init: () => {
+      inForce.session = config;
+      return { config, ledger: store.ledger.load(), provenFile: join(dataDir, 'last-proven') };
+    },
     onMessage: (message) => router.fromSession(message),
-    onReady: () => router.greetSession(),
+    onReady: () => {
+      // A reload that came while it started is not in what it started with.
+      if (inForce.session !== config) void session.call('configure', [config]);
+      router.greetSession();
+    },
     poison: poison('session'),
   });
   const mainBeat = startMainBeat(clock);
@@ -122,7 +131,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     clock,
     init: () => {
       scannerRead = wakeCell();
+      inForce.scanner = config;
       return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead };
+    },
+    onReady: () => {
+      if (inForce.scanner !== config) void scanner.call('configure', [withSelfTest(config)]);
     },
     onMessage: (message) => router.fromScanner(message),
     mainBeat: mainBeat.buffer,
@@ -300,10 +313,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       config = { ...next, desktop_client: { ...next.desktop_client, websocket } };
       // Who came without a token while none was required has none now.
       server?.disconnectWrongTokens();
-      await Promise.all([
-        scanner.call('configure', [withSelfTest(config)]),
-        session.call('configure', [config]),
-      ]);
+      // In this order, so that each stop is told before the end of its session, and each start after it (contract E4).
+      await scanner.call('configure', [withSelfTest(config)]);
+      router.releaseMoved();
+      await session.call('configure', [config]);
+      router.takeMoved();
       const note =
         fixed.length > 0 ? ` ${fixed.join(' and ')} cannot be reloaded: restart the agent for that.` : '';
       if (note) logger.warn({ fixed }, `the configuration was reloaded;${note}`);

@@ -30,6 +30,8 @@ const MAX_RUNNING = 64;
  * and not the one that an fsync needs; each in its turn, so that no number of wrong ones locks a right one out.
  */
 const MAX_VERIFYING = 1_024;
+/** Answers to questions that one run keeps for a repetition: whoever may only look could fill the disk with more. */
+const MAX_LOOKS_KEPT = 1_000;
 /** A command that the agent did not finish before it ended is done after the restart only this soon, ms. */
 const RESUME_WITHIN_MS = 10 * 60_000;
 
@@ -64,6 +66,8 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   const changes = rateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
   const inTurn = oneAtATime(MAX_VERIFYING);
   const verifiedBefore = verifiedLately();
+  /** Ids of questions whose answers are kept, oldest first. */
+  const looksKept: string[] = [];
   let stopping = false;
   let interrupt: (answer: Answer<CommandAnswer>) => void = () => {};
   const interrupted = new Promise<Answer<CommandAnswer>>((resolve) => {
@@ -131,7 +135,8 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     const expired = late ?? lapsed(request, acceptedMs);
     if (expired) {
       if (late) count(late);
-      return expire(record, asked, expired);
+      // A question tells nobody anything: whoever may only look could fill the log with late ones.
+      return looksOnly ? Promise.resolve({ ok: false, problem: expired }) : expire(record, asked, expired);
     }
     const keep = request.commandId !== null;
     return run(record, () => (looksOnly ? look(record, keep) : change(record, asked, true)));
@@ -180,14 +185,20 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       result,
     } as const;
     return attempt(() => {
-      if (keep) {
-        store.commit(() => {
-          store.commands.accept(record);
-          store.commands.finish(commandId, answer);
-        });
-      }
+      if (keep) keepLook(record, answer);
       return answer;
     });
+  }
+
+  function keepLook(record: CommandRecord, answer: CommandAnswer): void {
+    const { commandId } = record;
+    store.commit(() => {
+      store.commands.accept(record);
+      store.commands.finish(commandId, answer);
+      const oldest = looksKept.length < MAX_LOOKS_KEPT ? undefined : looksKept.shift();
+      if (oldest !== undefined) store.commands.forget(oldest);
+    });
+    looksKept.push(commandId);
   }
 
   async function change(

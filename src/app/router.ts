@@ -42,6 +42,10 @@ export interface Router {
   fromSession(message: FromSession): void;
   /** Tells a fresh session actor all that runs. */
   greetSession(): void;
+  /** The configuration is another one: what runs for another child now is told as stopped, for the one it was told as. */
+  releaseMoved(): void;
+  /** The session actor knows the new configuration too: what was released is told as started, for whom it is. */
+  takeMoved(): void;
   /** Closes a child's games for a command; settles with one report for each process. */
   closeGames(child: string, game: string | undefined, reason?: string): Promise<readonly CloseReport[]>;
   /** What detection is like now: the source in use, and why it is degraded if it is. */
@@ -63,6 +67,10 @@ export function createRouter(options: RouterOptions): Router {
   let blind: string | null = null;
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
   let scanned = false;
+  /** Closes under way or done, by process: how its stop is to be told is known as long as there is one. */
+  const closes = new Map<string, number>();
+  /** What was told as stopped since it is another child's now, and still runs. */
+  const released = new Map<string, ToldProcess>();
 
   const atWall = (awakeMs: number) => isoTime(clock.wall() - (clock.monotonic() - awakeMs));
 
@@ -72,19 +80,23 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function started(process: GameProcess, found: boolean): void {
-    const row = told.get(process) ?? newlyTold(process, found);
-    if (!told.get(process)) {
-      gate.expect(process);
-      store.commit(() => {
-        store.log.append([startedEvent(row, config().games)]);
-        told.put(row);
-      });
-    }
-    options.postToSession({ type: 'process.started', process, child: row.child, found });
+    const known = told.get(process);
+    const row = known ?? newlyTold(process, found);
+    if (!known) tellStart(row);
+    options.postToSession({ type: 'process.started', process: row.process, child: row.child, found });
     if (isSelfTest(process)) void closeAll([row], 'command');
   }
 
+  function tellStart(row: ToldProcess): void {
+    gate.expect(row.process);
+    store.commit(() => {
+      store.log.append([startedEvent(row, config().games)]);
+      told.put(row);
+    });
+  }
+
   function stopped({ identity, endedAwakeMs }: Extract<FromScanner, { type: 'process.stopped' }>): void {
+    released.delete(processKey(identity));
     gate.whenTaken(identity, () => tellStop(identity, endedAwakeMs));
   }
 
@@ -97,6 +109,7 @@ export function createRouter(options: RouterOptions): Router {
       ]);
       told.remove(identity);
     });
+    closes.delete(processKey(identity));
     const by = row.closing ? { by: row.closing } : {};
     options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...by });
   }
@@ -107,16 +120,35 @@ export function createRouter(options: RouterOptions): Router {
     if (row) store.commit(() => told.put({ ...row, process }));
   }
 
+  /** Whether it is told as another child's, or as another game, than it is under the configuration in force. */
+  function isMoved(row: ToldProcess, process: GameProcess): boolean {
+    return row.process.game !== process.game || row.child !== newlyTold(process, true).child;
+  }
+
+  /** The process of another child or game from now on: nothing before is charged to it. */
+  const movedNow = (process: GameProcess): GameProcess => ({
+    ...process,
+    startedAwakeMs: clock.monotonic(),
+  });
+
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
   function reconcile(running: readonly GameProcess[]): void {
-    const fresh = running.filter((process) => !told.get(process)).map((process) => newlyTold(process, true));
-    // What runs under another command line than was told: a close must know it.
-    const renewed = running.flatMap((process) => {
+    const present = new Set<string>();
+    const renewed: ToldProcess[] = [];
+    const fresh: ToldProcess[] = [];
+    for (const process of running) {
       const row = told.get(process);
-      const { startedAwakeMs } = row?.process ?? process;
-      return row ? [{ ...row, process: { ...process, startedAwakeMs } }] : [];
-    });
-    const present = new Set(running.map(processKey));
+      if (row && !isMoved(row, process)) {
+        present.add(processKey(process));
+        renewed.push(renewedRow(row, process));
+      } else {
+        const { startedAt } = newlyTold(process, true);
+        fresh.push({
+          ...newlyTold(row ? movedNow(process) : process, true),
+          startedAt: row?.startedAt ?? startedAt,
+        });
+      }
+    }
     const gone = told.all().filter((row) => !present.has(processKey(row.process)));
     store.commit(() => {
       const games = config().games;
@@ -132,6 +164,44 @@ export function createRouter(options: RouterOptions): Router {
       }
     });
     scanned = true;
+    greetSession();
+  }
+
+  /** What runs may have another command line than was told: a close must know it. */
+  function renewedRow(row: ToldProcess, process: GameProcess): ToldProcess {
+    const now = { ...row, process: { ...process, startedAwakeMs: row.process.startedAwakeMs } };
+    if (scanned) return now;
+    // A close went with the run that ordered it; what is still wanted is ordered again, and marked again.
+    const { why: _, ...rest } = now;
+    return { ...rest, closing: null };
+  }
+
+  function releaseMoved(): void {
+    for (const row of told.all()) {
+      if (!isMoved(row, row.process)) continue;
+      released.set(processKey(row.process), row);
+      stoppedNow(row.process);
+    }
+  }
+
+  function stoppedNow(identity: ProcessIdentity): void {
+    gate.whenTaken(identity, () => tellStop(identity, clock.monotonic()));
+  }
+
+  function takeMoved(): void {
+    for (const { process, startedAt } of released.values()) {
+      gate.inTurn(process, () => {
+        const row = { ...newlyTold(movedNow(process), true), startedAt };
+        tellStart(row);
+        options.postToSession({
+          type: 'process.started',
+          process: row.process,
+          child: row.child,
+          found: true,
+        });
+      });
+    }
+    released.clear();
     greetSession();
   }
 
@@ -204,16 +274,25 @@ export function createRouter(options: RouterOptions): Router {
     });
     return Promise.all(
       rows.map(async ({ process: target }) => {
+        countClose(target, 1);
         const { pid, startKey, name, path, command } = target;
         const report = await options.close({
           target: { pid, startKey, name, path, command },
           waitMs,
           ownPids: [process.pid],
         });
-        if (report.outcome === 'denied' || report.outcome === 'failed') told.markClosing(target, null);
+        if (report.outcome !== 'closed' && countClose(target, -1) === 0) told.markClosing(target, null);
         return report;
       }),
     );
+  }
+
+  function countClose(identity: ProcessIdentity, by: 1 | -1): number {
+    const key = processKey(identity);
+    const count = (closes.get(key) ?? 0) + by;
+    if (count > 0) closes.set(key, count);
+    else closes.delete(key);
+    return count;
   }
 
   function tell(...events: EventBody[]): void {
@@ -224,11 +303,11 @@ export function createRouter(options: RouterOptions): Router {
     fromScanner(message) {
       switch (message.type) {
         case 'process.started':
-          return started(message.process, message.found);
+          return gate.inTurn(message.process, () => started(message.process, message.found));
         case 'process.stopped':
           return stopped(message);
         case 'process.changed':
-          return changed(message.process);
+          return gate.inTurn(message.process, () => changed(message.process));
         case 'processes.snapshot':
           sourceSettled(message.source, message.reason);
           return reconcile(message.processes);
@@ -244,6 +323,8 @@ export function createRouter(options: RouterOptions): Router {
     },
     fromSession,
     greetSession,
+    releaseMoved,
+    takeMoved,
     closeGames(child, game, reason) {
       options.log.info({ child, game, reason }, 'closing a game for a command');
       const rows = told.all().filter((row) => row.child === child && (!game || row.process.game === game));

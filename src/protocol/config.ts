@@ -267,17 +267,20 @@ function withDefaults(doc: ConfigDocument): Config {
 }
 
 /**
- * `profiles` and `time_limits` together (contract C11). A child that only `time_limits` names applies to every
- * account when it is the only child, else to the account that bears its name.
+ * `profiles` and `time_limits` together (contract C11). A child that only `time_limits` names takes every account that
+ * no other profile names, as a profile does by default; if there are two such, or a profile that says so itself, then
+ * the account that bears its name.
  */
 function profilesOf(doc: ConfigDocument): Record<string, ProfileConfig> {
   const limits = Object.entries(doc.time_limits ?? {});
   const written = doc.profiles ?? (limits.length > 0 ? {} : { default_child: {} });
   const names = new Set([...Object.keys(written), ...limits.map(([name]) => name)]);
+  const made = [...names].filter((name) => written[name] === undefined);
+  const taken = Object.values(written).some((profile) => profile.os_users?.includes('*') ?? true);
   const profiles: Record<string, ProfileConfig> = {};
   for (const name of names) {
     const given = written[name];
-    const everyone = given !== undefined || names.size === 1;
+    const everyone = given !== undefined || (made.length === 1 && !taken);
     const own = {
       name: name === 'default_child' ? DEFAULT_PROFILE.name : name,
       os_users: everyone ? ['*'] : [name],

@@ -129,6 +129,7 @@ export interface CommandStore {
   /** Written before it is carried out. */
   accept(record: CommandRecord): void;
   finish(commandId: string, answer: CommandAnswer): void;
+  forget(commandId: string): void;
   pending(): readonly CommandRecord[];
 }
 

@@ -28,6 +28,7 @@ export function openCommands(records: Records): CommandStore {
       const row = records.get([commandId]);
       if (row) put({ ...fromRow(row), answer });
     },
+    forget: (commandId) => records.remove([commandId]),
     pending: () => records.select(unfinished, [], (row) => row.answer === null).map(fromRow),
   };
 }

@@ -276,8 +276,22 @@ describe('refusing', () => {
 
   it('a desk that stops takes no more', async () => {
     const bench = new CommandBench();
-    bench.desk.stop();
+    await bench.desk.stop();
     expect(slug(await bench.control({ command: 'resume' }))).toBe('stopping');
+  });
+
+  it('C4: whoever waits for a close that takes its time is answered when the agent stops', async () => {
+    const bench = new CommandBench();
+    bench.beforeClose = () => new Promise(() => {});
+    const answer = bench.control({ command: 'force_close', command_id: 'c1' });
+    let said = '';
+    void answer.then((a) => {
+      said = slug(a);
+    });
+    await Promise.resolve();
+    await bench.desk.stop();
+    expect(said).toBe('stopping');
+    expect(bench.commands.pending()).toHaveLength(1);
   });
 });
 

@@ -189,4 +189,28 @@ describe.skipIf(EXTERNAL)('D7: retention', () => {
     );
     expect(next.gap).toBeNull();
   }, 60_000);
+
+  it('D7 H1: a client that was seen and acknowledged nothing is told what went; one never seen starts at the oldest kept', async () => {
+    const seen = await target.http('/desktop/connect', { body: { client_id: 'silent' } });
+    expect(seen.json).toMatchObject({ acked_epoch: null, acked_offset: 0 });
+    const from = { epoch: seen.json.epoch, offset: seen.json.first_offset - 1 };
+    while ((await target.http('/desktop/status')).json.last_offset < seen.json.last_offset + 160)
+      await notify(target);
+    await target.restart('SIGTERM');
+    const first = async () =>
+      (await target.http('/desktop/connect', { body: { client_id: 'silent' } })).json.first_offset;
+    await expect.poll(first, { timeout: 5_000 }).toBeGreaterThan(seen.json.last_offset);
+    const to = { epoch: from.epoch, offset: (await first()) - 1 };
+    const gap = { from, to, lost: to.offset - from.offset, reason: 'retention' };
+
+    const polled = await target.http('/desktop/events/poll?client_id=silent');
+    expect(polled.json.gap).toEqual(gap);
+    const client = await openReliable({ url: target.url, token: target.view, clientId: 'silent' });
+    clients.push(client);
+    expect(await client.next((f) => f.type === 'welcome')).toMatchObject({ recovered: false, gap });
+
+    const fresh = await openReliable({ url: target.url, token: target.view, clientId: 'fresh' });
+    clients.push(fresh);
+    expect(await fresh.next((f) => f.type === 'welcome')).toMatchObject({ recovered: true, gap: null });
+  }, 60_000);
 });

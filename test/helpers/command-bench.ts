@@ -35,6 +35,10 @@ export class MemoryCommands implements CommandStore {
     if (record) this.records.set(commandId, { ...record, answer });
   }
 
+  forget(commandId: string): void {
+    this.records.delete(commandId);
+  }
+
   pending(): readonly CommandRecord[] {
     return [...this.records.values()].filter((record) => record.answer === null);
   }

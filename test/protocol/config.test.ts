@@ -161,9 +161,28 @@ describe('C9: impossible values are told at their path', () => {
   });
 
   test('C11: a child made by time_limits must not be the account of another', () => {
-    const profiles = { lou: { os_users: ['Kim'] } };
+    const profiles = { lou: { os_users: ['Kim', '*'] } };
     expect(paths({ profiles, time_limits: { kim: 5 } })).toEqual(['time_limits.kim']);
     expect(paths({ profiles, time_limits: { lou: 5 } })).toEqual([]);
+  });
+
+  test('C11: a child that time_limits makes takes every account that nobody else names', () => {
+    const users = (doc: object) => {
+      const result = parseConfig(doc);
+      if (!result.ok) throw new Error(JSON.stringify(result.errors));
+      return Object.fromEntries(Object.entries(result.config.profiles).map(([id, p]) => [id, p.os_users]));
+    };
+    const kim = { os_users: ['kim'] };
+    expect(users({ profiles: { kim }, time_limits: { default_child: 60 } })).toEqual({
+      kim: ['kim'],
+      default_child: ['*'],
+    });
+    expect(users({ profiles: { kim }, time_limits: { lou: 60, max: 60 } })).toEqual({
+      kim: ['kim'],
+      lou: ['lou'],
+      max: ['max'],
+    });
+    expect(users({ profiles: { kim: {} }, time_limits: { lou: 60 } })).toEqual({ kim: ['*'], lou: ['lou'] });
   });
 
   test('C7: two profiles for every other account are an error, and so is an account with two children', () => {

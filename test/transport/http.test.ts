@@ -181,7 +181,28 @@ describe('section 4', () => {
     expect(connect).toMatchObject({ status: 409, body: { type: 'urn:playwarden:problem:too-many-clients' } });
     expect((await s.request('/desktop/events/poll?client_id=c9')).status).toBe(409);
     expect(await s.socket({ path: '/?client_id=c9' }).closed).toBe(409);
+    // A simple client that names itself nowhere is a client too.
+    expect(await s.socket().closed).toBe(409);
     await s.stop();
+  });
+
+  test('S6 H1 an upgrade that is refused since 16 sockets are open remembers nobody', async () => {
+    const s = await testServer();
+    const open = Array.from({ length: 16 }, () =>
+      s.socket({ path: '/?client_id=one', protocols: ['playwarden.v1'] }),
+    );
+    await Promise.all(open.map((socket) => new Promise((resolve) => socket.ws.once('open', resolve))));
+    for (const name of ['x1', 'x2']) {
+      expect(await s.socket({ path: `/?client_id=${name}` }).closed).toBe(503);
+      expect(s.clients.get(name)).toBeNull();
+    }
+    await s.stop();
+  });
+
+  test('D8 an offset of sixteen digits was never given: 409', async () => {
+    const path = `/desktop/events/poll?client_id=far&after=${Number.MAX_SAFE_INTEGER}`;
+    expect((await t.request(path)).status).toBe(409);
+    expect((await t.request('/desktop/events/poll?after=99999999999999999')).status).toBe(422);
   });
 });
 

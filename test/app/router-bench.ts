@@ -1,0 +1,108 @@
+/** The router over stores in memory, and what the actors say to it. */
+import { agentEvent, createRouter, type RouterOptions } from '../../src/app/router.ts';
+import type { CloseReport } from '../../src/protocol/commands.ts';
+import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
+import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';
+import type { Store, ToldProcess } from '../../src/protocol/ports.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+import { MemoryLog } from '../helpers/memory-store.ts';
+
+export function setUp(
+  told: ToldProcess[] = [],
+  outcome: CloseReport['outcome'] | (() => CloseReport['outcome']) = 'closed',
+  config: () => Config = () => DEFAULT_CONFIG,
+) {
+  const clock = Object.assign(new FakeClock(), {
+    biases: [] as number[],
+    setBias(this: { biases: number[] }, b: number) {
+      this.biases.push(b);
+    },
+    keepIn() {},
+  });
+  const log = new MemoryLog();
+  const rows = new Map(told.map((row) => [row.process.pid, row]));
+  const toSession: ToSession[] = [];
+  const tasks: CloseTask[] = [];
+  const order: string[] = [];
+  const store = {
+    log,
+    told: {
+      put: (row: ToldProcess) => void rows.set(row.process.pid, row),
+      remove: (pid: number) => void rows.delete(pid),
+      all: () => [...rows.values()],
+    },
+    ledger: { apply: () => void order.push('ledger') },
+    commands: { get: () => null },
+    commit: <T>(fn: () => T) => fn(),
+  } as unknown as Store;
+  const warnings: object[] = [];
+  const options: RouterOptions = {
+    store,
+    clock,
+    config,
+    postToSession: (message) => void toSession.push(message),
+    close: async (task) => {
+      tasks.push(task);
+      const { pid, name } = task.target;
+      return { pid, name, outcome: typeof outcome === 'function' ? outcome() : outcome, waited_ms: 1 };
+    },
+    log: { info: () => {}, warn: (fields) => void warnings.push(fields) },
+  };
+  const router = createRouter(options);
+  const events = () =>
+    log.read({ epoch: log.ends().epoch, offset: 0 }, 500).entries.map((entry) => JSON.parse(entry.body));
+  const kinds = () => events().map((e) => e.event_type ?? e.type);
+  return { router, clock, events, kinds, rows, toSession, tasks, warnings };
+}
+
+export function player(pid: number, over: Partial<GameProcess> = {}): GameProcess {
+  return {
+    pid,
+    startKey: `boot:${pid}`,
+    game: 'roblox',
+    name: 'RobloxPlayerBeta.exe',
+    path: '/games/RobloxPlayerBeta.exe',
+    command: 'RobloxPlayerBeta.exe',
+    user: 'kim',
+    startedAwakeMs: 999_000,
+    ...over,
+  };
+}
+
+export const identity = (pid: number) => ({ pid, startKey: `boot:${pid}` });
+export const toldRow = (pid: number, over: Partial<ToldProcess> = {}): ToldProcess => ({
+  process: player(pid),
+  child: 'default_child',
+  startedAt: '2026-01-15T15:00:00.000Z',
+  found: false,
+  closing: null,
+  ...over,
+});
+
+/** An output of the session actor that wants the process closed. */
+export const closeOrder = (cause: 'day' | 'pause', pid: number): FromSession => ({
+  type: 'session.output',
+  events: [],
+  ledger: { usage: [], sessions: [], state: {} },
+  closes: [
+    {
+      ticket: 't1',
+      child: 'default_child',
+      game: 'roblox',
+      cause,
+      why: { rule: cause, sentence: 'time is up' },
+      targets: [identity(pid)],
+    },
+  ],
+  started: [],
+  trustedBiasMs: 5,
+  command: null,
+});
+
+/** What the session actor answers when it has taken in the start of a process. */
+export const tookIn = (pid: number): FromSession => ({
+  ...closeOrder('day', pid),
+  events: [agentEvent('agent_recovered', 'stands for session_started')],
+  closes: [],
+  started: [identity(pid)],
+});
