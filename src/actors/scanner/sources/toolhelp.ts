@@ -69,7 +69,7 @@ export class ToolhelpSource implements ProcessSource {
     this.#win32 = win32;
     this.#sink = sink;
     try {
-      this.#scan(win32, 'rescan', true);
+      this.#scan(win32, win32.snapshot(), 'rescan', true);
     } catch (thrown) {
       this.#release(win32);
       throw thrown;
@@ -81,7 +81,7 @@ export class ToolhelpSource implements ProcessSource {
 
   rescan(cause: LookCause): void {
     const win32 = this.#win32;
-    if (win32) this.#attempt(() => this.#scan(win32, cause, true));
+    if (win32) this.#attempt(() => this.#scan(win32, win32.snapshot(), cause, true));
   }
 
   look(): void {
@@ -117,9 +117,10 @@ export class ToolhelpSource implements ProcessSource {
     const lively = clock.monotonic() < this.#livelyUntil;
     this.#stopTick = clock.after(lively ? pollIntervalMs : this.lookEveryMs, () => {
       this.#attempt(() => {
-        this.#scan(win32, 'watch', false);
-        // After the regular look, so that what has just happened does not count as missed.
-        if (clock.monotonic() >= this.#reconcileAt) this.#scan(win32, 'reconcile', true);
+        const entries = win32.snapshot();
+        this.#scan(win32, entries, 'watch', false);
+        // After the regular look at the same processes: what has just happened does not count as missed.
+        if (clock.monotonic() >= this.#reconcileAt) this.#scan(win32, entries, 'reconcile', true);
       });
       if (this.#sink) this.#tickLater(win32);
     });
@@ -134,9 +135,8 @@ export class ToolhelpSource implements ProcessSource {
   }
 
   /** `thorough`: opens every process that may be a game, not only new ones. */
-  #scan(win32: Win32, cause: LookCause, thorough: boolean): void {
+  #scan(win32: Win32, entries: readonly SnapshotEntry[], cause: LookCause, thorough: boolean): void {
     const { clock } = this.#context;
-    const entries = win32.snapshot();
     const now = clock.monotonic();
     const looks = new Map<number, Look>(this.#context.watched().map((pid) => [pid, { is: 'gone' }]));
     const known = new Map<number, string>();
