@@ -122,7 +122,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     clock,
     init: () => {
       scannerRead = wakeCell();
-      return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead };
+      const told = store.told.all().map(({ process }) => process);
+      return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead, told };
     },
     onMessage: (message) => router.fromScanner(message),
     mainBeat: mainBeat.buffer,
