@@ -132,7 +132,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     init: () => {
       scannerRead = wakeCell();
       inForce.scanner = config;
-      return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead };
+      const told = store.told.all().map(({ process }) => process);
+      return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead, told };
     },
     onReady: () => {
       if (inForce.scanner !== config) void scanner.call('configure', [withSelfTest(config)]);

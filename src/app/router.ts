@@ -275,9 +275,9 @@ export function createRouter(options: RouterOptions): Router {
     return Promise.all(
       rows.map(async ({ process: target }) => {
         countClose(target, 1);
-        const { pid, startKey, name, path, command } = target;
+        const { pid, startKey, name, path, command, execution = null } = target;
         const report = await options.close({
-          target: { pid, startKey, name, path, command },
+          target: { pid, startKey, name, path, command, execution },
           waitMs,
           ownPids: [process.pid],
         });

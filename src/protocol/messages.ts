@@ -6,6 +6,7 @@
 import type { CloseReport, Command } from './commands.ts';
 import type { Config, SourceName } from './config.ts';
 import type { EventBody, Explanation, LimitName, SessionData } from './events.ts';
+import type { Executing } from './execution.ts';
 import type { ChildStatus } from './http-answers.ts';
 import type { Problem } from './problems.ts';
 
@@ -15,8 +16,8 @@ export interface ProcessIdentity {
   readonly startKey: string;
 }
 
-/** A process that the configuration calls a game. */
-export interface GameProcess extends ProcessIdentity {
+/** A process that the configuration calls a game. Path and command line are those by which it was last called so. */
+export interface GameProcess extends ProcessIdentity, Executing {
   /** `games[].id` */
   readonly game: string;
   /** The executable's base name as it is told to clients. */
@@ -42,6 +43,8 @@ export interface ScannerInit {
    * outside calls `wakeScanner` first and `releaseScanner` afterwards (src/actors/scanner/wake.ts).
    */
   readonly wakeFd?: Int32Array;
+  /** The games that were told as running: one whose file was renamed since is known by nothing else. */
+  readonly told?: readonly GameProcess[];
 }
 
 export interface ScannerStats {
@@ -75,7 +78,7 @@ export type FromScanner =
       readonly endedAwakeMs: number | null;
       readonly how: 'exit' | 'exec' | 'gone';
     }
-  /** The same process of the same game under another path or command line (an exec into itself, a title set): nothing to tell, closing needs it. */
+  /** The same process of the same game, executed again or under another path or command line (a title set): nothing to tell, closing needs it. */
   | { readonly type: 'process.changed'; readonly process: GameProcess }
   /** A scan failed: nothing is known, nothing has stopped (contract E3). */
   | { readonly type: 'scan.unknown'; readonly reason: string; readonly failures: number }
@@ -132,9 +135,9 @@ export interface SessionInit {
   readonly provenFile?: string;
 }
 
-export interface CloseTarget extends ProcessIdentity {
+export interface CloseTarget extends ProcessIdentity, Executing {
   readonly name: string;
-  /** For the check that it still is the game after an exec. */
+  /** For the check that it still is the game after an exec, or where it cannot be known whether there was one. */
   readonly path: string | null;
   readonly command: string | null;
 }

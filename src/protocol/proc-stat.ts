@@ -12,6 +12,12 @@ export interface ProcStat {
   readonly threads: number;
   /** Clock ticks from the boot to the start: field 22. */
   readonly startTicks: string;
+  /**
+   * Which execution of a program this is (execution.ts): where its code begins and ends and where its stack began,
+   * fields 26 to 28. The kernel chooses them anew at each exec, at random unless that is switched off, and a fork
+   * keeps them. null: not for this reader, or there is no program (a kernel thread, in the midst of an exec, at the end).
+   */
+  readonly execution: string | null;
 }
 
 /** null: not the text of a process (a file read while the process went can be empty). */
@@ -23,6 +29,7 @@ export function parseProcStat(text: string): ProcStat | null {
   const [state, ppid] = rest;
   const threads = rest[17];
   const startTicks = rest[19];
+  const [startCode, endCode, startStack] = rest.slice(23, 26);
   if (open < 1 || close < open || !state || !ppid || !threads || !startTicks) return null;
   return {
     pid: Number.parseInt(text, 10),
@@ -31,6 +38,8 @@ export function parseProcStat(text: string): ProcStat | null {
     ppid: Number(ppid),
     threads: Number(threads),
     startTicks,
+    // Who may not know them reads 1, 1 and 0; in the midst of an exec the code is still at 0.
+    execution: Number(startCode) > 1 ? `${startCode}:${endCode}:${startStack}` : null,
   };
 }
 

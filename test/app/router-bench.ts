@@ -65,6 +65,7 @@ export function player(pid: number, over: Partial<GameProcess> = {}): GameProces
     command: 'RobloxPlayerBeta.exe',
     user: 'kim',
     startedAwakeMs: 999_000,
+    execution: 'e1',
     ...over,
   };
 }

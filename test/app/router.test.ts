@@ -152,7 +152,8 @@ describe('E1, T6: closing', () => {
       endedAwakeMs: 1_000_000,
       how: 'exit',
     });
-    expect(tasks[0]).toMatchObject({ target: identity(7), waitMs: 5_000, ownPids: [process.pid] });
+    const target = { ...identity(7), execution: 'e1' };
+    expect(tasks[0]).toMatchObject({ target, waitMs: 5_000, ownPids: [process.pid] });
     expect(events()[0]).toMatchObject({
       event_type: 'roblox_auto_closed',
       data: { reason, why: { rule: cause, sentence: 'time is up' } },

@@ -20,7 +20,20 @@ describe('/proc/PID/stat', () => {
       ppid: 700,
       threads: 4,
       startTicks: '4711',
+      execution: null,
     });
+  });
+
+  const layout = (...fields: number[]) => stat('game').replace('\n', ` ${fields.join(' ')} 0 0\n`);
+  it.each([
+    ['an execution', layout(93898788651008, 93898788670889, 140736762797264), true],
+    ['of somebody whom the reader may not look into', layout(1, 1, 0), false],
+    ['in the midst of an exec', layout(0, 0, 140736762797264), false],
+    ['without a program', layout(0, 0, 0), false],
+  ])('an execution is where code and stack were put: %s', (_, text, known) => {
+    expect(parseProcStat(text)?.execution).toBe(
+      known ? '93898788651008:93898788670889:140736762797264' : null,
+    );
   });
 
   it.each([[''], ['812 (cut'], ['812 (cut) S 1'], ['no process']])('%j is no process', (text) => {

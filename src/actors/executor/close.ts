@@ -1,6 +1,7 @@
 /**
  * Closing one process: ask, wait, force, verify (contract K4). Works on any ProcessControl and any clock; what it
- * reports is what it saw, never what it hoped: "closed" means that the process was looked for and is gone.
+ * reports is what it saw, never what it hoped: "closed" means that the process was looked for and is gone, or runs
+ * another executable.
  */
 import type { CloseReport, CloseStage } from '../../protocol/commands.ts';
 import type { CloseTask } from '../../protocol/messages.ts';
@@ -10,6 +11,7 @@ import {
   isPartOf,
   isStill,
   type Marked,
+  mayStillBe,
   type ProcessControl,
 } from './process-control.ts';
 
@@ -19,6 +21,9 @@ export const FORCE_WAIT_MS = 3_000;
 const LOOK_EVERY_MS = 20;
 /** How often their new children are looked for meanwhile, ms: listing all processes costs milliseconds. */
 const CHILDREN_EVERY_MS = 200;
+
+const IN_DOUBT =
+  'it goes on with another command line; it cannot be told whether that is the game, so it was left alone';
 
 export interface CloseClock {
   monotonic(): number;
@@ -69,6 +74,7 @@ export async function closeProcess(
         return report('failed', `it still runs ${FORCE_WAIT_MS / 1_000} s after it was forced`);
       }
       if (stages.length === 1) return report('not_running');
+      if (mayStillBe(task.target, control.look(task.target.pid))) return report('failed', IN_DOUBT);
       reached('verified');
       return report('closed');
     }
@@ -108,7 +114,9 @@ function trackMembers(task: CloseTask, control: ProcessControl): Members {
         .flatMap((pid) => control.look(pid) ?? [])
         .filter((child) => isPartOf(task.target, child));
       const { path, command } = task.target;
-      for (const { pid, startKey } of fresh) members.set(pid, { pid, startKey, path, command });
+      for (const child of fresh) {
+        members.set(child.pid, { ...child, path: child.path ?? path, command: child.command ?? command });
+      }
       if (fresh.length === 0) return;
     }
   }

@@ -2,16 +2,17 @@
  * What closing needs of a platform: to look at a process, to find its children, to ask it to end and to force it.
  * close.ts decides with it; the implementations stand in platform/.
  */
+import { type Executing, isSameExecution } from '../../protocol/execution.ts';
 import type { ProcessIdentity } from '../../protocol/messages.ts';
 
 /** A process that must still be the same program when it is touched (contract K4). */
-export interface Marked extends ProcessIdentity {
+export interface Marked extends ProcessIdentity, Executing {
   readonly path: string | null;
   readonly command: string | null;
 }
 
 /** A process as it is now. */
-export interface SeenProcess extends ProcessIdentity {
+export interface SeenProcess extends ProcessIdentity, Executing {
   /** The executable; null: it cannot be read. */
   readonly path: string | null;
   /** null: it cannot be read. */
@@ -42,18 +43,36 @@ export interface ProcessControl {
 }
 
 /**
- * Whether what has the pid now is the process that was marked: the same start, the same executable, the same
- * command line. What cannot be read on either side is not held against it: the start key alone decides then.
+ * Whether what has the pid now is the program that was marked. In the same execution it is, whatever its file and
+ * its command line are called by now: both are in the child's hands while the game runs. After another exec, or
+ * where none can be told, the executable and the command line decide. What cannot be read on either side is not
+ * held against it: the start key alone decides then.
  */
 export function isStill(marked: Marked, seen: SeenProcess | null): seen is SeenProcess {
-  if (!seen || seen.pid !== marked.pid || seen.startKey !== marked.startKey) return false;
+  if (!isSameProcess(marked, seen)) return false;
+  if (isSameExecution(marked, seen)) return true;
   return samePath(marked.path, seen.path) && sameCommand(marked.command, seen.command);
 }
 
-/** A child that runs the same executable and command line is part of its parent (contract K4). */
+/**
+ * The marked process under the same executable with another command line: an interpreter that executes another
+ * script, or the marked program itself, executed again or reworded. Which of them cannot be told, so it is not
+ * touched (contract K4); but nobody may say that it is gone either.
+ */
+export function mayStillBe(marked: Marked, seen: SeenProcess | null): boolean {
+  if (!isSameProcess(marked, seen) || !samePath(marked.path, seen.path)) return false;
+  return !isSameExecution(marked, seen) && !sameCommand(marked.command, seen.command);
+}
+
+/** A child that runs the same executable and command line, or that was forked from it, is part of its parent (contract K4). */
 export function isPartOf(marked: Marked, child: SeenProcess): boolean {
+  if (isSameExecution(marked, child)) return true;
   const readable = child.path !== null || child.command !== null;
   return readable && samePath(marked.path, child.path) && sameCommand(marked.command, child.command);
+}
+
+function isSameProcess(marked: Marked, seen: SeenProcess | null): seen is SeenProcess {
+  return seen !== null && seen.pid === marked.pid && seen.startKey === marked.startKey;
 }
 
 function samePath(marked: string | null, seen: string | null): boolean {

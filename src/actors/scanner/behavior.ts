@@ -1,8 +1,10 @@
 /**
  * What the scanner decides, pure: from what sources saw to what main is told. Identity is (pid, start). A process
  * that runs the same executable and command line as its tracked parent is part of it (contract K4). Only a
- * certain look ends anything: what could not be read changes nothing (E3). Matching stands in matcher.ts.
+ * certain look ends anything: what could not be read changes nothing (E3), and a game goes on under any name until
+ * it executes something else. Matching stands in matcher.ts.
  */
+import { type Executing, isSameExecution } from '../../protocol/execution.ts';
 import type { FromScanner, GameProcess, ProcessIdentity } from '../../protocol/messages.ts';
 
 /** A process that the rules call a game, as it was read at one moment. */
@@ -11,11 +13,16 @@ export interface Sighting {
   readonly parentPid: number;
 }
 
+/** By its name it is no game. `startKey` null: not read, as nothing hung on it. */
+export interface OtherLook extends Executing {
+  readonly is: 'other';
+  readonly startKey: string | null;
+}
+
 /** What one look at a pid found. */
 export type Look =
   | { readonly is: 'game'; readonly sighting: Sighting }
-  /** A program that is no game. `startKey` null: not read, as nothing hung on it. */
-  | { readonly is: 'other'; readonly startKey: string | null }
+  | OtherLook
   | { readonly is: 'gone' }
   /** It is there and could not be read. */
   | { readonly is: 'unreadable' };
@@ -50,10 +57,13 @@ export type Observation =
       readonly looks: ReadonlyMap<number, Look>;
     };
 
-/** A process that is part of a tracked one; `startKey` null: known from its fork only. */
+/** A process that is part of a tracked one. */
 interface Part {
   readonly parentPid: number;
+  /** null: known from its fork only. */
   readonly startKey: string | null;
+  /** What it was last seen as; of one that is known from its fork only, what its parent was. */
+  readonly as: GameProcess;
 }
 
 export interface ScannerState {
@@ -87,12 +97,17 @@ export function isWatched(state: ScannerState, pid: number): boolean {
   return state.tracked.has(pid) || state.parts.has(pid);
 }
 
-export function step(state: ScannerState, seen: Observation): Step {
+/** `isGame`: whether the rules of now still call a process what it was told as. Asked only when the rules changed. */
+export function step(
+  state: ScannerState,
+  seen: Observation,
+  isGame: (process: GameProcess) => boolean = () => true,
+): Step {
   if (!concerns(state, seen)) return [state, []];
   const draft = new Draft(state);
   switch (seen.type) {
     case 'fork':
-      draft.parts.set(seen.child, { parentPid: seen.parent, startKey: null });
+      draft.fork(seen.parent, seen.child);
       break;
     case 'exit':
       // An earlier owner of the pid, whose exec was handled so late that the look found this one.
@@ -100,11 +115,11 @@ export function step(state: ScannerState, seen: Observation): Step {
       draft.end(seen.pid, seen.atMs, 'exit');
       break;
     case 'exec':
-      draft.look(seen.pid, seen.look, { cause: 'watch', atMs: seen.atMs, exec: true });
+      draft.look(seen.pid, seen.look, { cause: 'watch', atMs: seen.atMs, exec: true, isGame });
       break;
     case 'looks':
       for (const [pid, look] of parentsFirst(seen.looks)) {
-        draft.look(pid, look, { cause: seen.cause, atMs: seen.atMs, exec: false });
+        draft.look(pid, look, { cause: seen.cause, atMs: seen.atMs, exec: false, isGame });
       }
       break;
     default:
@@ -148,6 +163,14 @@ interface LookContext {
   readonly atMs: number | null;
   /** The kernel said that the process executes this program since `atMs`. */
   readonly exec: boolean;
+  readonly isGame: (process: GameProcess) => boolean;
+}
+
+/** A process under a name that is not the one it was told by; `game`: what this name makes of it, if anything. */
+interface Renamed extends Executing {
+  readonly pid: number;
+  readonly startKey: string | null;
+  readonly game?: string;
 }
 
 /** One step in the making: copies of the maps, changed in place, and the effects in order. */
@@ -163,13 +186,18 @@ class Draft implements ScannerState {
     this.missed = state.missed;
   }
 
+  fork(parent: number, child: number): void {
+    const as = this.tracked.get(parent) ?? this.parts.get(parent)?.as;
+    if (as) this.parts.set(child, { parentPid: parent, startKey: null, as });
+  }
+
   look(pid: number, look: Look, context: LookContext): void {
     switch (look.is) {
       case 'game':
-        this.#game(look.sighting, context);
+        if (!this.#goesOn(look.sighting.process, context)) this.#game(look.sighting, context);
         break;
       case 'other':
-        this.#other(pid, look.startKey, context);
+        if (!this.#goesOn({ ...look, pid }, context)) this.#other(pid, look.startKey, context);
         break;
       case 'gone':
         // After an exec the exit event follows and knows the moment.
@@ -195,6 +223,23 @@ class Draft implements ScannerState {
     return true;
   }
 
+  /**
+   * True when it is what it was known as, only under a name that no rule or another game's has: a file can be
+   * renamed while it runs and a command line reworded, but without an exec it is the same program.
+   */
+  #goesOn(now: Renamed, context: LookContext): boolean {
+    const { pid, startKey } = now;
+    const process = this.tracked.get(pid);
+    const part = process ? undefined : this.parts.get(pid);
+    const known = process ?? part?.as;
+    if (!known || startKey === null || !isSameExecution(known, now) || now.game === known.game) return false;
+    if (startKey !== (part ? (part.startKey ?? startKey) : known.startKey)) return false;
+    if (context.cause === 'configure' && !context.isGame(known)) return false;
+    if (part && this.#rootOf(part.parentPid)) this.parts.set(pid, { ...part, startKey });
+    else if (part) this.#game({ process: { ...known, pid, startKey }, parentPid: part.parentPid }, context);
+    return true;
+  }
+
   #game(sighting: Sighting, context: LookContext): void {
     const { process } = sighting;
     const before = this.tracked.get(process.pid);
@@ -206,8 +251,10 @@ class Draft implements ScannerState {
       const how = sameIdentity(before, process) ? 'exec' : 'gone';
       this.end(process.pid, context.atMs, how);
     }
-    if (this.#isPart(sighting)) {
-      this.parts.set(process.pid, { parentPid: sighting.parentPid, startKey: process.startKey });
+    const root = this.#rootOf(sighting.parentPid);
+    if (root && isTwin(root, process)) {
+      const { pid, startKey } = process;
+      this.parts.set(pid, { parentPid: sighting.parentPid, startKey, as: process });
       return;
     }
     this.parts.delete(process.pid);
@@ -218,10 +265,12 @@ class Draft implements ScannerState {
     this.#count(true, context);
   }
 
-  /** Still the same process and game; its path or command line may be new. */
+  /** Still the same process and game; its execution, path or command line may be new. */
   #again(before: GameProcess, now: GameProcess): void {
-    if (before.path === now.path && before.command === now.command) return;
-    const process = { ...now, name: before.name, startedAwakeMs: before.startedAwakeMs };
+    const execution = now.execution ?? before.execution ?? null;
+    const executed = execution !== (before.execution ?? null);
+    if (before.path === now.path && before.command === now.command && !executed) return;
+    const process = { ...now, execution, name: before.name, startedAwakeMs: before.startedAwakeMs };
     this.tracked.set(process.pid, process);
     this.#post({ type: 'process.changed', process });
   }
@@ -234,19 +283,17 @@ class Draft implements ScannerState {
     this.#count(this.end(pid, reused ? null : context.atMs, how), context);
   }
 
-  /** Same executable and command line as the tracked parent, over any number of such children (K4). */
-  #isPart({ process, parentPid }: Sighting): boolean {
-    let pid = parentPid;
+  /** The tracked process that this one is, or is part of over any number of parts (K4). */
+  #rootOf(from: number): GameProcess | null {
+    let pid = from;
     for (let hops = 0; hops <= this.parts.size; hops++) {
       const root = this.tracked.get(pid);
-      if (root) {
-        return root.game === process.game && root.path === process.path && root.command === process.command;
-      }
+      if (root) return root;
       const between = this.parts.get(pid);
-      if (!between) return false;
+      if (!between) return null;
       pid = between.parentPid;
     }
-    return false;
+    return null;
   }
 
   #count(differs: boolean, context: LookContext): void {
@@ -256,6 +303,12 @@ class Draft implements ScannerState {
   #post(message: FromScanner): void {
     this.effects.push({ type: 'post', message });
   }
+}
+
+/** Whether both run the same executable with the same command line; the file may be renamed between two looks. */
+export function isTwin(a: GameProcess, b: GameProcess): boolean {
+  const sameFile = a.path === b.path || isSameExecution(a, b);
+  return sameFile && a.game === b.game && a.command === b.command;
 }
 
 function assertNever(value: never): never {

@@ -88,13 +88,13 @@ export function procReader({
     }
   }
 
-  function stat(pid: number): ProcStat | null {
-    return parseProcStat(readLine(`${root}/${pid}/stat`));
+  function stat(folder: string): ProcStat | null {
+    return parseProcStat(readLine(`${folder}/stat`));
   }
 
   /** No executable: the process is ending, a kernel thread, or goes on without its first thread. */
   function withoutExecutable(pid: number, watched: boolean): Look {
-    const seen = stat(pid);
+    const seen = stat(`${root}/${pid}`);
     if (seen === null || isGone(seen)) return { is: 'gone' };
     const thread = readdirSync(`${root}/${pid}/task`).find((tid) => tid !== String(pid));
     if (seen.state !== 'Z' || thread === undefined) return watched ? { is: 'unreadable' } : OTHER;
@@ -108,14 +108,16 @@ export function procReader({
 
   /** The identity is read first: of a process that ends meanwhile this and the executable are enough. */
   function whole(pid: number, exe: string | null, watched: boolean, folder = `${root}/${pid}`): Look {
-    const seen = stat(pid);
+    const seen = stat(`${root}/${pid}`);
     if (seen === null || (exe === null && isGone(seen))) return { is: 'gone' };
     const startKey = linuxStartKey(bootId, seen.startTicks);
+    // Of a process without its first thread only the others know.
+    const execution = seen.execution ?? tolerant(() => stat(folder))?.execution ?? null;
     const argv = tolerant(() => commandArguments(read(`${folder}/cmdline`))) ?? [];
     const match = rules().match({ exe, argv });
     // Without arguments a host is in the middle of an exec, or ending: nothing says what it runs.
     const unsaid = exe === null || (argv.length === 0 && isHost(exe));
-    if (!match) return watched && unsaid ? { is: 'unreadable' } : { is: 'other', startKey };
+    if (!match) return watched && unsaid ? { is: 'unreadable' } : { is: 'other', startKey, execution };
     // Ticks count from the boot, sleep included, so on the awake clock this is the latest that it can have been.
     const startedAwakeMs = Math.min(Number(seen.startTicks) * TICK_MS + TICK_MS, now());
     const user = tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null;
@@ -123,7 +125,7 @@ export function procReader({
     return {
       is: 'game',
       sighting: {
-        process: { pid, startKey, ...match, path: exe, command, user, startedAwakeMs },
+        process: { pid, startKey, ...match, path: exe, command, user, startedAwakeMs, execution },
         parentPid: seen.ppid,
       },
     };
@@ -145,7 +147,7 @@ export function procReader({
     },
 
     afterExit(pid) {
-      const seen = tolerant(() => stat(pid)) ?? null;
+      const seen = tolerant(() => stat(`${root}/${pid}`)) ?? null;
       if (seen === null || isGone(seen)) return { is: 'ended', successor: null };
       if (seen.state === 'Z') return { is: 'threads' };
       return { is: 'ended', successor: linuxStartKey(bootId, seen.startTicks) };

@@ -5,6 +5,7 @@
 import type { SourceName } from '../../protocol/config.ts';
 import type {
   FromScanner,
+  GameProcess,
   ScannerCalls,
   ScannerConfig,
   ScannerInit,
@@ -63,7 +64,7 @@ class Scanner {
   readonly #parts: ScannerParts;
   #config: ScannerConfig;
   #rules: Rules;
-  #state: ScannerState = INITIAL_STATE;
+  #state: ScannerState;
   #source: ProcessSource | null = null;
   /** Until then what is told stands in the snapshot. */
   #snapshotPosted = false;
@@ -81,6 +82,8 @@ class Scanner {
     this.#parts = parts;
     this.#config = parts.host.init.config;
     this.#rules = compileRules(this.#config.games);
+    const told = (parts.host.init.told ?? []).filter((process) => this.#isGame(process));
+    this.#state = { ...INITIAL_STATE, tracked: new Map(told.map((process) => [process.pid, process])) };
   }
 
   async start(): Promise<void> {
@@ -193,7 +196,7 @@ class Scanner {
 
   #observe(seen: Observation, source: ProcessSource): void {
     if (this.#stopped) return;
-    const [state, effects] = step(this.#state, seen);
+    const [state, effects] = step(this.#state, seen, (process) => this.#isGame(process));
     this.#state = state;
     if (seen.type === 'looks') this.#scanned(source);
     if (this.#snapshotPosted && seen.type === 'looks' && seen.cause === 'rescan') this.#rescans += 1;
@@ -201,6 +204,11 @@ class Scanner {
       if (effect.type === 'look_later') this.#lookLater(effect.pids);
       else if (this.#snapshotPosted) this.#post(effect.message);
     }
+  }
+
+  /** By the name that it was told by: it may have another one now. */
+  #isGame({ path, command, game }: GameProcess): boolean {
+    return this.#rules.match({ exe: path, argv: command?.split(' ') ?? [] })?.game === game;
   }
 
   #scanned(source: ProcessSource): void {

@@ -129,6 +129,28 @@ describe('closing a process', () => {
     expect(machine.touched).toEqual(['ask 100']);
   });
 
+  it('K4: one that goes on as the same executable with other words is not forced, and failed, never closed', async () => {
+    const machine = new Machine().run(100);
+    machine.onAsk = () => {
+      machine.run(100, { command: '/games/player --again' });
+      return { kind: 'done' };
+    };
+    const report = await closing(machine);
+    expect(report).toMatchObject({ outcome: 'failed', error: expect.stringContaining('left alone') });
+    expect(machine.touched).toEqual(['ask 100']);
+  });
+
+  it('K4: what is renamed and reworded in one execution is forced like any game', async () => {
+    const machine = new Machine().run(100, { execution: 'e1' });
+    machine.onAsk = () => {
+      machine.run(100, { execution: 'e1', path: '/games/notes', command: 'notes' });
+      return { kind: 'done' };
+    };
+    const report = await closing(machine, task({ execution: 'e1' }, 100));
+    expect(report.outcome).toBe('closed');
+    expect(machine.touched).toEqual(['ask 100', 'force 100']);
+  });
+
   it('K4: children that run the same program are closed with it, others are not', async () => {
     const machine = new Machine()
       .run(100)

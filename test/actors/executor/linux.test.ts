@@ -1,7 +1,17 @@
 /** Closing real processes on Linux: each is started, and at the latest ended, by the test that needs it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { closeProcess } from '../../../src/actors/executor/close.ts';
 import { linuxControl, loadLinuxControl } from '../../../src/actors/executor/platform/linux.ts';
@@ -40,7 +50,7 @@ const sh = (script: string, options = {}) => start('/bin/sh', ['-c', script], op
 
 function targetOf(pid: number): CloseTarget {
   const seen = control.look(pid)!;
-  return { pid, startKey: seen.startKey, name: 'pw-test-game', path: seen.path, command: seen.command };
+  return { ...seen, name: 'pw-test-game' };
 }
 
 const close = (target: CloseTarget, waitMs = 2_000, by = control): Promise<CloseReport> =>
@@ -51,6 +61,12 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 const runs = (pid: number) => control.look(pid) !== null;
+
+/** Whether it has done with its exec into a program of this folder. */
+function executes(pid: number, folder: string): boolean {
+  const { path, execution } = control.look(pid)!;
+  return path?.startsWith(folder) === true && execution !== null;
+}
 
 describe.runIf(process.platform === 'linux')('closing on Linux', () => {
   it('K4: a process that ends when asked is closed without force', async () => {
@@ -142,6 +158,83 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
     expect(report.outcome).toBe('closed');
     expect(runs(game.pid)).toBe(true);
     expect(report.stages?.map((s) => s.stage)).toEqual(['accepted', 'asked', 'verified']);
+  });
+
+  it('K4: nor is one that executes its own interpreter anew when asked, but nobody says that it is closed', async () => {
+    const game = await sh(
+      'trap "exec sh -c \\"echo other; read nothing\\"" TERM; echo ready; while :; do read nothing; done',
+    );
+    const report = await close(game.target, 400);
+    expect(report).toMatchObject({
+      outcome: 'failed',
+      error: expect.stringContaining('another command line'),
+    });
+    expect(report.stages?.map((s) => s.stage)).toEqual(['accepted', 'asked']);
+    await until(() => game.said.includes('other'));
+    expect(runs(game.pid)).toBe(true);
+  });
+
+  it.runIf(perl)(
+    'K4: a game that rewords its command line when asked is still the game: it is forced',
+    async () => {
+      const script = '$|=1; $SIG{TERM}=sub{$0="notes"; print "notes\\n"}; print "ready\\n"; sleep 60 while 1';
+      const game = await start('/usr/bin/perl', ['-e', script]);
+      const report = await close(game.target, 300);
+      expect(game.said).toContain('notes');
+      expect(report.outcome).toBe('closed');
+      expect(report.stages?.map((s) => s.stage)).toEqual(['accepted', 'asked', 'forced', 'verified']);
+      expect(runs(game.pid)).toBe(false);
+    },
+  );
+
+  it.runIf(perl)('K4: a child that was forked and reworded since is closed with it', async () => {
+    const script = '$|=1; if (!fork) { $0="notes"; print "ready\\n"; sleep 60; exit } sleep 60';
+    const game = await start('/usr/bin/perl', ['-e', script]);
+    const [child] = descendants(game.pid);
+    expect(control.look(child!)?.command).toBe('notes');
+    expect((await close(game.target)).outcome).toBe('closed');
+    expect([game.pid, child!].filter(runs)).toEqual([]);
+  });
+
+  it('K4: a game whose folder is renamed again and again is closed, by force too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pw-executor-'));
+    try {
+      copyFileSync('/bin/sleep', join(folder, 'player'));
+      const game = await sh(
+        `trap "" TERM; mkdir ${folder}/m0; mv ${folder}/player ${folder}/m0; echo ready; exec ${folder}/m0/player 60`,
+      );
+      await until(() => executes(game.pid, folder));
+      const target = targetOf(game.pid);
+      const mover = await sh(
+        `cd ${folder}; i=0; while :; do mv m$i m$((i+1)); i=$((i+1)); [ $i = 1 ] && echo ready; sleep 0.01; done`,
+      );
+      const report = await close(target, 300);
+      expect(report.stages?.map((s) => s.stage)).toEqual(['accepted', 'asked', 'forced', 'verified']);
+      expect(report.outcome).toBe('closed');
+      expect(runs(game.pid)).toBe(false);
+      expect(runs(mover.pid)).toBe(true);
+      mover.child.kill('SIGKILL');
+      await once(mover.child, 'exit');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('K4: a game whose file was renamed, or replaced by an update, is closed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pw-executor-'));
+    try {
+      for (const change of ['mv player notes', 'rm player', 'cp player new; mv new player']) {
+        copyFileSync('/bin/sleep', join(folder, 'player'));
+        const game = await sh(`echo ready; exec ${folder}/player 60`);
+        await until(() => executes(game.pid, folder));
+        const target = targetOf(game.pid);
+        await sh(`cd ${folder}; ${change}; echo ready`);
+        expect((await close(target)).outcome).toBe('closed');
+        expect(runs(game.pid)).toBe(false);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('K4: a reused pid is never touched', async (test) => {

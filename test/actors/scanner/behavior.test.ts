@@ -1,62 +1,13 @@
-/** What is told of what was seen: the cases of the field as a table, then any history at all against a model. */
-import fc from 'fast-check';
+/** What is told of what was seen: the cases of the field as a table. Any history at all: histories.test.ts. */
 import { describe, expect, test } from 'vitest';
 import {
   INITIAL_STATE,
-  type Look,
-  type LookCause,
   type Observation,
   type ScannerEffect,
   type ScannerState,
   step,
 } from '../../../src/actors/scanner/behavior.ts';
-
-interface Given {
-  readonly key?: string;
-  readonly game?: string;
-  readonly command?: string;
-  readonly parent?: number;
-}
-
-function game(
-  pid: number,
-  { key = 'k1', game: id = 'roblox', command = 'play', parent = 1 }: Given = {},
-): Look {
-  const process = {
-    pid,
-    startKey: key,
-    game: id,
-    name: 'RobloxPlayerBeta.exe',
-    path: '/games/RobloxPlayerBeta.exe',
-    command,
-    user: 'kid',
-    startedAwakeMs: 10,
-  };
-  return { is: 'game', sighting: { process, parentPid: parent } };
-}
-
-const other = (key: string | null = null): Look => ({ is: 'other', startKey: key });
-const gone: Look = { is: 'gone' };
-const unreadable: Look = { is: 'unreadable' };
-
-const exec = (pid: number, look: Look, atMs = 100): Observation => ({ type: 'exec', pid, atMs, look });
-const exit = (pid: number, atMs = 200, successor: string | null = null): Observation => ({
-  type: 'exit',
-  pid,
-  atMs,
-  successor,
-});
-const fork = (parent: number, child: number): Observation => ({ type: 'fork', parent, child });
-const looks = (
-  seen: Record<number, Look>,
-  cause: LookCause = 'watch',
-  atMs: number | null = 300,
-): Observation => ({
-  type: 'looks',
-  cause,
-  atMs,
-  looks: new Map(Object.entries(seen).map(([pid, look]) => [Number(pid), look])),
-});
+import { exec, exit, fork, game, gone, looks, other, unreadable } from './observations.ts';
 
 /** What was told and asked for, as words. */
 function words(effects: readonly ScannerEffect[]): string[] {
@@ -184,6 +135,103 @@ describe('the cases of the field', () => {
     expect(run(...seen).told).toEqual(told);
   });
 
+  /** In its first execution. */
+  const first = (pid: number, given: Parameters<typeof game>[1] = {}) =>
+    game(pid, { execution: 'e1', ...given });
+
+  test.each<[string, Observation[], string[]]>([
+    [
+      'a game whose file is renamed while it runs goes on, and ends when it ends',
+      [exec(7, first(7)), looks({ 7: other('k1', 'e1') }, 'reconcile'), exit(7)],
+      ['+7/k1', '-7/k1 exit'],
+    ],
+    [
+      'and so it does when an older exec of it is handled only then',
+      [exec(7, first(7)), exec(7, other('k1', 'e1'))],
+      ['+7/k1'],
+    ],
+    [
+      'under the name of another game it is the one that it was started as',
+      [exec(7, first(7)), looks({ 7: first(7, { game: 'minecraft' }) })],
+      ['+7/k1'],
+    ],
+    [
+      'renamed or not, an exec into something else is a stop',
+      [exec(7, first(7)), looks({ 7: other('k1', 'e1') }), looks({ 7: other('k1', 'e2') })],
+      ['+7/k1', '-7/k1 exec'],
+    ],
+    [
+      'an exec into the same game is told to main only, and renamed after it it still goes on',
+      [exec(7, first(7)), exec(7, first(7, { execution: 'e2' })), looks({ 7: other('k1', 'e2') })],
+      ['+7/k1', '~7'],
+    ],
+    [
+      'an execution that cannot be read for a moment changes nothing',
+      [exec(7, first(7)), looks({ 7: game(7) }), looks({ 7: other('k1', 'e1') })],
+      ['+7/k1'],
+    ],
+    [
+      'where no execution is known the name decides, as ever',
+      [exec(7, game(7)), looks({ 7: other('k1', null) })],
+      ['+7/k1', '-7/k1 exec'],
+    ],
+    [
+      'the same execution in another process is a fork of it that got its pid: the game went',
+      [exec(7, first(7)), looks({ 7: other('k2', 'e1') })],
+      ['+7/k1', '-7/k1 gone'],
+    ],
+    [
+      'K4 a fork of a renamed game is part of it, and goes down with it',
+      [
+        exec(7, first(7)),
+        fork(7, 8),
+        looks({ 7: other('k1', 'e1'), 8: other('k2', 'e1') }),
+        exit(8),
+        exit(7),
+      ],
+      ['+7/k1', '-7/k1 exit'],
+    ],
+    [
+      'a fork of a renamed game that outlives it plays on, as a process of its own',
+      [
+        exec(7, first(7)),
+        fork(7, 8),
+        looks({ 8: other('k2', 'e1') }),
+        exit(7),
+        looks({ 8: other('k2', 'e1') }),
+        looks({ 8: other('k2', 'e2') }),
+      ],
+      ['+7/k1', 'look 8', '-7/k1 exit', '+8/k2', '-8/k2 exec'],
+    ],
+    [
+      'a child that executed the game again, was renamed and outlives its parent plays on as well',
+      [
+        exec(7, first(7)),
+        fork(7, 8),
+        exec(8, game(8, { key: 'k2', parent: 7, execution: 'e2' })),
+        exit(7),
+        looks({ 8: other('k2', 'e2') }),
+      ],
+      ['+7/k1', 'look 8', '-7/k1 exit', '+8/k2'],
+    ],
+    [
+      'K4 a child that was seen under another folder than its parent is part of it, as the folder was renamed between',
+      [exec(7, first(7)), looks({ 8: first(8, { parent: 7, path: '/renamed/RobloxPlayerBeta.exe' }) })],
+      ['+7/k1'],
+    ],
+  ])('renamed while it runs: %s', (_, seen, told) => {
+    expect(run(...seen).told).toEqual(told);
+  });
+
+  test.each([
+    ['it goes on when they still name what it was told as', true, []],
+    ['it is let go when they do not', false, ['-7/k1 gone']],
+  ])('rules that change while a game has another name: %s', (_, named, told) => {
+    const [state] = step(INITIAL_STATE, exec(7, first(7)));
+    const [, effects] = step(state, looks({ 7: other('k1', 'e1') }, 'configure'), () => named);
+    expect(words(effects)).toEqual(told);
+  });
+
   test('the moments are the kernel’s: exec starts, exit ends', () => {
     const { effects } = run(exec(7, game(7), 101.25), exit(7, 106.5));
     expect(effects).toMatchObject([
@@ -201,212 +249,5 @@ describe('the cases of the field', () => {
     expect(run(looks({ 7: game(7) }, 'rescan'), looks({ 7: gone }, 'watch')).state.missed).toBe(0);
     expect(run(looks({ 7: game(7) }, 'reconcile'), looks({ 7: gone }, 'reconcile')).state.missed).toBe(2);
     expect(run(exec(7, game(7)), looks({ 7: game(7) }, 'reconcile')).state.missed).toBe(0);
-  });
-});
-
-// ── any history ───────────────────────────────────────────────────────────────────────────────────────────────
-
-interface Running {
-  readonly key: string;
-  readonly parent: number;
-  /** The command line of the game it runs; null: another program. */
-  readonly command: string | null;
-}
-
-type KernelEvent = { readonly type: 'fork' | 'exec' | 'exit'; readonly pid: number; readonly parent: number };
-
-/** A small machine: processes, the kernel's queue of events, and the scanner at its far end. */
-class Machine {
-  readonly running = new Map<number, Running>();
-  readonly queue: KernelEvent[] = [];
-  readonly told = new Map<string, 'running' | 'stopped'>();
-  readonly #laters = new Set<number>();
-  state: ScannerState = INITIAL_STATE;
-  #births = 0;
-
-  fork(parent: number, pid: number): void {
-    if (this.running.has(pid)) return;
-    this.#births += 1;
-    const command = this.running.get(parent)?.command ?? null;
-    this.running.set(pid, {
-      key: `k${this.#births}`,
-      parent: this.running.has(parent) ? parent : 1,
-      command,
-    });
-    this.queue.push({ type: 'fork', pid, parent });
-  }
-
-  exec(pid: number, command: string | null): void {
-    const process = this.running.get(pid);
-    if (!process) return;
-    this.running.set(pid, { ...process, command });
-    this.queue.push({ type: 'exec', pid, parent: 0 });
-  }
-
-  exit(pid: number): void {
-    if (!this.running.delete(pid)) return;
-    for (const [child, process] of this.running) {
-      if (process.parent === pid) this.running.set(child, { ...process, parent: 1 });
-    }
-    this.queue.push({ type: 'exit', pid, parent: 0 });
-  }
-
-  look(pid: number): Look {
-    const process = this.running.get(pid);
-    if (!process) return gone;
-    const { key, command, parent } = process;
-    return command === null ? other(key) : game(pid, { key, command, parent });
-  }
-
-  deliver(count: number): void {
-    for (const { type, pid, parent } of this.queue.splice(0, count)) {
-      if (type === 'fork') this.#see(fork(parent, pid));
-      else if (type === 'exec') this.#see(exec(pid, this.look(pid)));
-      else this.#see(exit(pid, 200, this.running.get(pid)?.key ?? null));
-    }
-  }
-
-  /** What a source does: events first, then a look at everything and at all that is watched. */
-  rescan(cause: LookCause): void {
-    this.deliver(this.queue.length);
-    const pids = [...this.running.keys(), ...this.state.tracked.keys(), ...this.state.parts.keys()];
-    this.#see(looks(Object.fromEntries(pids.map((pid) => [pid, this.look(pid)])), cause));
-  }
-
-  loseEvents(): void {
-    this.queue.length = 0;
-    this.rescan('rescan');
-  }
-
-  settle(): void {
-    this.deliver(this.queue.length);
-    for (const pid of this.#laters) {
-      this.#laters.delete(pid);
-      this.#see(looks({ [pid]: this.look(pid) }));
-    }
-  }
-
-  #see(seen: Observation): void {
-    const [state, effects] = step(this.state, seen);
-    this.state = state;
-    for (const effect of effects) {
-      if (effect.type === 'look_later') for (const pid of effect.pids) this.#laters.add(pid);
-      else this.#hear(effect.message);
-    }
-  }
-
-  #hear(message: Extract<ScannerEffect, { type: 'post' }>['message']): void {
-    if (message.type === 'process.started') {
-      const id = `${message.process.pid}/${message.process.startKey}`;
-      expect(this.told.get(id)).not.toBe('running');
-      this.told.set(id, 'running');
-    } else if (message.type === 'process.stopped') {
-      const { pid, startKey } = message.identity;
-      expect(this.told.get(`${pid}/${startKey}`)).toBe('running');
-      this.told.set(`${pid}/${startKey}`, 'stopped');
-      const now = this.running.get(pid);
-      const playsOn = now?.key === startKey && now.command !== null;
-      expect(playsOn, `a stop of ${pid}/${startKey}, which plays on`).toBe(false);
-    }
-  }
-
-  /** Each game that runs is tracked, or is part of something that is; nothing else is. */
-  expectTruth(): void {
-    for (const [pid, process] of this.running) {
-      if (process.command === null) continue;
-      const tracked = this.state.tracked.get(pid)?.startKey === process.key;
-      const part = this.state.parts.has(pid) && this.#isWatched(process.parent);
-      expect(tracked || part, `${pid}/${process.key} plays unseen`).toBe(true);
-    }
-    for (const [pid, process] of this.state.tracked) {
-      expect(this.running.get(pid)).toMatchObject({ key: process.startKey, command: process.command });
-    }
-    const running = [...this.told].filter(([, is]) => is === 'running').map(([id]) => id);
-    expect(running.sort()).toEqual(
-      [...this.state.tracked.values()].map(({ pid, startKey }) => `${pid}/${startKey}`).sort(),
-    );
-  }
-
-  #isWatched(pid: number): boolean {
-    return this.state.tracked.has(pid) || this.state.parts.has(pid);
-  }
-}
-
-// Few pids and slow delivery: reuse and late looks are what goes wrong.
-const pid = fc.integer({ min: 2, max: 5 });
-const operation = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ op: fc.constant('fork' as const), parent: fc.integer({ min: 1, max: 5 }), pid }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      op: fc.constant('exec' as const),
-      pid,
-      command: fc.constantFrom('play', 'second', null),
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('exit' as const), pid }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({ op: fc.constant('deliver' as const), count: fc.integer({ min: 1, max: 3 }) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ op: fc.constantFrom('rescan' as const, 'lose' as const, 'settle' as const) }),
-  },
-);
-type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
-
-function play(machine: Machine, next: Operation): void {
-  if (next.op === 'fork') machine.fork(next.parent, next.pid);
-  else if (next.op === 'exec') machine.exec(next.pid, next.command);
-  else if (next.op === 'exit') machine.exit(next.pid);
-  else if (next.op === 'deliver') machine.deliver(next.count);
-  else if (next.op === 'rescan') machine.rescan('reconcile');
-  else if (next.op === 'lose') machine.loseEvents();
-  else machine.settle();
-}
-
-/** A pid changes hands within one game while its events wait: too rare for chance to find. */
-const LATE_LOOK: Operation[] = [
-  { op: 'fork', parent: 1, pid: 2 },
-  { op: 'exec', pid: 2, command: 'play' },
-  { op: 'exit', pid: 2 },
-  { op: 'fork', parent: 1, pid: 2 },
-  { op: 'exec', pid: 2, command: 'play' },
-  { op: 'deliver', count: 2 },
-  { op: 'deliver', count: 1 },
-];
-
-describe('any interleaving of forks, execs, exits, late and lost events, and rescans', () => {
-  test('is told without a false stop, without a double, and is the truth once all events are in', () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
-        const machine = new Machine();
-        for (const next of operations) play(machine, next);
-        machine.settle();
-        machine.rescan('reconcile');
-        machine.settle();
-        machine.expectTruth();
-      }),
-      { numRuns: 3_000, examples: [[LATE_LOOK]] },
-    );
-  });
-
-  test('events that are in time leave nothing for a rescan to put right', () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
-        const machine = new Machine();
-        for (const next of operations) {
-          if (next.op === 'lose') continue;
-          play(machine, next);
-          machine.settle();
-          machine.expectTruth();
-        }
-      }),
-      { numRuns: 3_000 },
-    );
   });
 });

@@ -161,6 +161,8 @@ export interface WatchOptions {
   readonly factories?: SourceFactories;
   readonly reconcileSeconds?: number;
   readonly platform?: NodeJS.Platform;
+  /** What an earlier run told as running. */
+  readonly told?: readonly GameProcess[];
 }
 
 /** A running scanner and what it has said. */
@@ -178,7 +180,7 @@ export class Watch {
     const watch = new Watch();
     watch.#actor = await startScanner({
       host: {
-        init: { bootId: BOOT_ID, config: watch.config(options) },
+        init: { bootId: BOOT_ID, config: watch.config(options), told: options.told ?? [] },
         post: (message) => {
           watch.messages.push(message);
           watch.#wake();

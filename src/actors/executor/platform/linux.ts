@@ -43,6 +43,7 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
       startKey: linuxStartKey(bootId, stat.startTicks),
       path: link === null ? null : executablePath(link),
       command: args.length === 0 ? null : args.join(' '),
+      execution: stat.execution,
     };
   }
 

@@ -308,7 +308,7 @@ export class ProcEventsSource implements ProcessSource {
     }
   }
 
-  /** During the first look nothing is tracked yet: its events are handled after it. */
+  /** During the first look nothing is told yet: its events are handled after it. */
   get #isFirst(): boolean {
     return this.#rescannedAt === Number.NEGATIVE_INFINITY;
   }

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { GameProcess } from '../../../protocol/messages.ts';
-import type { Look, LookCause, Sighting } from '../behavior.ts';
+import { isTwin, type Look, type LookCause, type Sighting } from '../behavior.ts';
 import type { ProcReader } from '../proc.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
 
@@ -159,7 +159,7 @@ export class ProcfsSource implements ProcessSource {
    */
   #maybeFork({ process, parentPid }: Sighting, looks: ReadonlyMap<number, Look>): boolean {
     const ofGame = looks.has(parentPid) || this.#young.get(parentPid)?.doubted === true;
-    return (ofGame || parentPid === INIT_PID) && isTwin(process, looks);
+    return (ofGame || parentPid === INIT_PID) && hasTwin(process, looks);
   }
 
   #lookAtWatched(): Map<number, Look> {
@@ -207,11 +207,9 @@ export class ProcfsSource implements ProcessSource {
 }
 
 /** Whether a game that was looked at already runs the same program with the same command line. */
-function isTwin({ path, command }: GameProcess, looks: ReadonlyMap<number, Look>): boolean {
+function hasTwin(process: GameProcess, looks: ReadonlyMap<number, Look>): boolean {
   for (const look of looks.values()) {
-    if (look.is !== 'game') continue;
-    const { process } = look.sighting;
-    if (process.path === path && process.command === command) return true;
+    if (look.is === 'game' && isTwin(look.sighting.process, process)) return true;
   }
   return false;
 }

@@ -128,11 +128,12 @@ export class PsListSource implements ProcessSource {
       ? commandArguments(readProc(pid, 'cmdline'))
       : withoutWineLoaders((seen.cmd ?? '').split(' '));
     const match = rules.match({ exe, argv });
-    if (!match) return { is: 'other', startKey };
+    const execution = stat ? stat.execution : null;
+    if (!match) return { is: 'other', startKey, execution };
     const startedAwakeMs = this.#latestStart(seen.startTime, stat?.startTicks);
     const command = readProc ? argv.join(' ') : seen.cmd || null;
     const user = seen.uid === undefined ? null : accountName(seen.uid);
-    const process = { pid, startKey, ...match, path, command, user, startedAwakeMs };
+    const process = { pid, startKey, ...match, path, command, user, startedAwakeMs, execution };
     return { is: 'game', sighting: { process, parentPid: seen.ppid } };
   }
 
