@@ -118,6 +118,7 @@ function advance(turn: Turn, reading: Reading): void {
     const opening = day.endMs - biasOf(state);
     chargeRunning(turn, Math.min(reading.awakeMs, Math.max(before.awakeMs, opening)));
   }
+  if (look.steppedMs !== 0) keepLengths(turn, look.steppedMs);
   state.clock = look.clock;
   state.reading = reading;
   state.nowMs = trustedMs(look.clock, reading);
@@ -138,6 +139,19 @@ function forgetBoot(turn: Turn): void {
   }
   turn.state.awaitingSnapshot = false;
   turn.state.writtenAwakeMs = Number.NEGATIVE_INFINITY;
+}
+
+/**
+ * A day start takes the wall clock over, whatever somebody set it to. What a parent took or gave for so many minutes
+ * lasts as many: its end moves with the clock. (What is for a day ends with the day, and moments that are past stay.)
+ */
+function keepLengths(turn: Turn, stepMs: number): void {
+  for (const { record } of turn.state.children.values()) {
+    const { pause, extra } = record;
+    if (pause && pause.untilMs !== null) record.pause = { untilMs: pause.untilMs + stepMs };
+    if (extra && extra.windowUntilMs !== null)
+      record.extra = { ...extra, windowUntilMs: extra.windowUntilMs + stepMs };
+  }
 }
 
 function noteSuspend(turn: Turn, suspendedMs: number): void {
