@@ -22,9 +22,9 @@ import { closeReported, enforce } from './enforcement.ts';
 import { clockChanged } from './events.ts';
 import { output, wakeForWrite } from './ledger.ts';
 import {
-  endAtBoot,
   endOverdue,
   endUnconfigured,
+  leaveAtBoot,
   processStarted,
   processStopped,
   reconcile,
@@ -132,13 +132,14 @@ function advance(turn: Turn, reading: Reading): void {
 
 /** Nothing of the awake clock of another boot means anything any more. */
 function forgetBoot(turn: Turn): void {
-  endAtBoot(turn);
+  leaveAtBoot(turn);
   for (const { record } of turn.state.children.values()) {
     record.covered = {};
     record.told = {};
   }
-  turn.state.awaitingSnapshot = false;
   turn.state.writtenAwakeMs = Number.NEGATIVE_INFINITY;
+  // With the clock of this boot what was kept of the other one must go from the ledger too.
+  turn.write = true;
 }
 
 /**

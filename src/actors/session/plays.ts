@@ -94,7 +94,8 @@ export function endOverdue(turn: Turn): void {
   const rejoinMs = state.config.sessions.rejoin_seconds * 1_000;
   for (const session of [...state.sessions.values()]) {
     if (!session.gone) continue;
-    const ends = session.gone.awakeMs + rejoinMs;
+    const { awakeMs } = session.gone;
+    const ends = awakeMs === null ? Number.NEGATIVE_INFINITY : awakeMs + rejoinMs;
     if (state.reading.awakeMs >= ends) endSession(turn, session);
     else wakeAt(turn, ends);
   }
@@ -111,11 +112,14 @@ export function endUnconfigured(turn: Turn): void {
   }
 }
 
-/** No process survives a boot: every session ended at its last proven moment. */
-export function endAtBoot(turn: Turn): void {
-  for (const session of [...turn.state.sessions.values()]) {
+/**
+ * No process survives a boot: every session ended at its last proven moment. That is told with the first snapshot:
+ * before it main has told the stops (contract E4).
+ */
+export function leaveAtBoot(turn: Turn): void {
+  for (const session of turn.state.sessions.values()) {
     if (isRunning(session)) leave(turn, session, 'machine_restart');
-    endSession(turn, session);
+    if (session.gone) session.gone = { ...session.gone, awakeMs: null };
   }
 }
 
@@ -172,7 +176,8 @@ function uniqueStart(turn: Turn, childId: string, startMs: number): number {
 
 function comesBackInTime(turn: Turn, session: OpenSession, startAwakeMs: number): boolean {
   if (!session.gone) return true;
-  return startAwakeMs - session.gone.awakeMs <= turn.state.config.sessions.rejoin_seconds * 1_000;
+  const { awakeMs } = session.gone;
+  return awakeMs !== null && startAwakeMs - awakeMs <= turn.state.config.sessions.rejoin_seconds * 1_000;
 }
 
 function chargeAbsence(turn: Turn, session: OpenSession): void {

@@ -10,7 +10,6 @@ import {
   type DayUsage,
   type DoneCommand,
   EMPTY_DAY,
-  isRunning,
   newChild,
   type OpenSession,
   type SessionState,
@@ -36,7 +35,8 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     commands: savedCommands(ledger.state.commands),
     wakeAwakeMs: reading.awakeMs,
   };
-  state.awaitingSnapshot = [...state.sessions.values()].some(isRunning);
+  // Also of one that waits for its rejoin only a snapshot shows whether the game came back in time.
+  state.awaitingSnapshot = state.sessions.size > 0;
   restoreChildren(state, ledger);
   return state;
 }

@@ -81,7 +81,8 @@ export interface TimeUp {
 
 /** The last process of a session went; the session ends unless one comes back in time. */
 export interface Gone {
-  readonly awakeMs: number;
+  /** Awake clock; null: in another boot, so that nothing comes back in time. */
+  readonly awakeMs: number | null;
   readonly reason: string;
   /** The session as it stood at that moment. */
   readonly data: SessionData;
@@ -121,7 +122,7 @@ export interface SessionState {
   children: Map<string, ChildState>;
   /** By `sessionKey`. */
   sessions: Map<string, OpenSession>;
-  /** Restored sessions wait for the first snapshot: until then nobody knows what of them still runs. */
+  /** Restored sessions wait for the first snapshot: until then nobody knows what of them still runs, or came back in time. */
   awaitingSnapshot: boolean;
   /** Days whose usage changed since it was last written: `child day`. */
   unwritten: Set<string>;

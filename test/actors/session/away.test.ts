@@ -13,6 +13,7 @@ import {
   order,
   SECOND,
   sessions,
+  short,
   told,
   warnings,
 } from './playing.ts';
@@ -165,10 +166,12 @@ describe('the agent was away (T3, T7)', () => {
     const [now, proven] = [pc.reading(), { bootId: 'boot-1', awakeMs: pc.awakeMs, nowMs: pc.wallMs }];
     const booted = { ...now, bootId: 'boot-2', wallMs: now.wallMs + HOUR };
     const endedAt = (moment: typeof proven | null) => {
-      const [, effects] = step(initialState(init, booted, moment), { type: 'tick' }, booted);
-      const [said] = effects.flatMap((e) => (e.type === 'session.output' ? [e] : []));
-      const [row] = said?.ledger.usage.filter((r) => r.game === 'roblox') ?? [];
-      return [said?.ledger.sessions[0]?.time_end?.slice(11, 19), row?.usedMs];
+      const [waiting, first] = step(initialState(init, booted, moment), { type: 'tick' }, booted);
+      const [, effects] = step(waiting, { type: 'processes.snapshot', processes: [] }, booted);
+      const said = [...first, ...effects].flatMap((e) => (e.type === 'session.output' ? [e.ledger] : []));
+      const rows = said.flatMap((ledger) => ledger.usage.filter((r) => r.game === 'roblox'));
+      const [ended] = said.flatMap((ledger) => ledger.sessions.filter((s) => !s.is_active));
+      return [ended?.time_end?.slice(11, 19), rows.at(-1)?.usedMs];
     };
     expect(endedAt(proven)).toEqual(['16:10:05', 605 * SECOND]);
     // Of another boot, older than the ledger, or none: the ledger's moment.
@@ -209,6 +212,117 @@ describe('the agent was away (T3, T7)', () => {
     pc.start('roblox', KID);
     pc.advance(10 * MINUTE);
     expect(kid(pc).used_minutes_today).toBe(20);
+  });
+
+  it('E4: a session that a reboot ended is told with the first snapshot, after main has told the stops', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    const init = { config: config({}, { sessions: { rejoin_seconds: 3_600 } }), ledger: pc.ledger() };
+    const now = { ...pc.reading(), awakeMs: SECOND, elapsedMs: SECOND, bootId: 'boot-2' };
+    const [waiting, effects] = step(initialState(init, now), { type: 'tick' }, now);
+    expect(effects).toMatchObject([{ events: [] }]);
+    // What is written in between is a ledger like any other: the agent may die once more before it knows what runs.
+    const [first] = effects.flatMap((e) => (e.type === 'session.output' ? [e.ledger] : []));
+    const state = JSON.parse(JSON.stringify({ ...init.ledger.state, ...first?.state }));
+    const again = initialState({ ...init, ledger: { usage: init.ledger.usage, state } }, now);
+    for (const before of [waiting, again]) {
+      const [after, said] = step(before, { type: 'processes.snapshot', processes: [] }, now);
+      expect(after.sessions.size).toBe(0);
+      const events = said.flatMap((e) => (e.type === 'session.output' ? e.events : []));
+      expect(events.map(short)).toEqual([
+        'session_ended',
+        'notification session_end',
+        'firebase_sync_request',
+      ]);
+      expect(events[0]).toMatchObject({
+        data: { session_data: { time_end: '2026-01-15T16:10:00.000Z', end_reason: 'machine_restart' } },
+      });
+    }
+  });
+
+  it('E1: no game of the new boot goes on with a session of the one before', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    const init = { config: config(), ledger: pc.ledger() };
+    const now = { ...pc.reading(), bootId: 'boot-2' };
+    const [waiting] = step(initialState(init, now), { type: 'tick' }, now);
+    const process = {
+      pid: 7,
+      startKey: 'boot-2:1',
+      game: 'roblox',
+      name: 'roblox',
+      path: null,
+      command: null,
+      user: KID,
+      startedAwakeMs: now.awakeMs - SECOND,
+    };
+    const [, said] = step(waiting, { type: 'processes.snapshot', processes: [{ process, child: KID }] }, now);
+    const events = said.flatMap((e) => (e.type === 'session.output' ? e.events : []));
+    expect(events.map(short).filter((name) => name.startsWith('session_'))).toEqual([
+      'session_ended',
+      'session_started',
+    ]);
+  });
+
+  it('T7: what was charged in another boot is forgotten in the ledger too, with nobody playing', () => {
+    const pc = machine();
+    pc.stop(pc.start('roblox', KID, { agoMs: 10 * MINUTE }));
+    pc.advance(MINUTE);
+    const booted = { ...pc.reading(), bootId: 'boot-2' };
+    const [, effects] = step(
+      initialState({ config: config(), ledger: pc.ledger() }, booted),
+      { type: 'tick' },
+      booted,
+    );
+    const [ledger] = effects.flatMap((e) => (e.type === 'session.output' ? [e.ledger] : []));
+    expect(ledger?.state).toMatchObject({
+      clock: { reading: { bootId: 'boot-2' } },
+      [`child ${KID}`]: { covered: {}, told: {} },
+    });
+  });
+
+  it('E1, T7: a game that came back in time while the agent was away goes on with its session', () => {
+    for (const awayMs of [5 * SECOND, 30 * MINUTE]) {
+      const pc = machine();
+      pc.stop(pc.start('roblox', KID, { agoMs: 10 * MINUTE }));
+      pc.advance(3 * SECOND);
+      pc.agentDown();
+      pc.advance(4 * SECOND);
+      const pid = pc.start('roblox', KID);
+      pc.advance(awayMs);
+      pc.agentUp();
+      pc.advance(MINUTE);
+      pc.stop(pid);
+      pc.advance(MINUTE);
+      expect(told(pc).filter((t) => t.startsWith('session_'))).toEqual(['session_started', 'session_ended']);
+      expect(sessions(pc, 'session_ended')).toMatchObject([
+        {
+          session_id: sessions(pc, 'session_started')[0]?.session_id,
+          duration_seconds: (11 * MINUTE + awayMs) / SECOND,
+        },
+      ]);
+    }
+  });
+
+  it('E1: one that came back too late is another session; one that did not has ended', () => {
+    for (const [cameBack, names] of [
+      [true, ['session_started', 'session_ended', 'session_started']],
+      [false, ['session_started', 'session_ended']],
+    ] as const) {
+      const pc = machine();
+      pc.stop(pc.start('roblox', KID, { agoMs: 10 * MINUTE }));
+      pc.advance(3 * SECOND);
+      pc.agentDown();
+      pc.advance(8 * SECOND);
+      if (cameBack) pc.start('roblox', KID);
+      pc.agentUp();
+      expect(told(pc).filter((t) => t.startsWith('session_'))).toEqual(names);
+      expect(sessions(pc, 'session_ended')).toMatchObject([
+        { time_end: '2026-01-15T16:00:00.000Z', end_reason: 'exit' },
+      ]);
+    }
   });
 
   it('the scanner was replaced: what runs on goes on, what is gone ended, what is new starts', () => {
