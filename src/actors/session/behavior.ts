@@ -64,7 +64,7 @@ export function initialState(
 ): SessionState {
   const restored = restore(init, reading);
   if (proven?.bootId !== restored.reading.bootId) return restored;
-  const turn = beginTurn(restored, proven.awakeMs);
+  const turn = beginTurn(restored, proven.awakeMs, proven.awakeMs);
   for (const session of turn.state.sessions.values()) {
     if (!isRunning(session) || session.chargedToAwakeMs >= proven.awakeMs) continue;
     chargeTo(turn, session, proven.awakeMs);
@@ -83,18 +83,20 @@ export function provenAt(state: SessionState, reading: Reading): ProvenMoment | 
  * One step. At most one `session.output` comes out of it, to be committed as one. `state.wakeAwakeMs` then says
  * when the next tick is due at the latest (awake clock). The state that came in is not changed.
  *
- * `watchedToAwakeMs`: an agent that was stopped as a whole (SIGSTOP, a debugger) says up to when it had looked.
+ * `lookedAwakeMs`: when the agent last looked before. What nobody saw end is charged up to there, and an agent that was
+ * stopped as a whole (SIGSTOP, a debugger) shows by it.
  */
 export function step(
   state: SessionState,
   message: SessionMessage,
   reading: Reading,
-  watchedToAwakeMs: number = reading.awakeMs,
+  lookedAwakeMs: number = reading.awakeMs,
 ): Step<SessionState, SessionEffect> {
-  const turn = beginTurn(state, watchedToAwakeMs);
-  advance(turn, reading);
+  const turn = beginTurn(state, lookedAwakeMs, reading.awakeMs);
   // These two say themselves up to when it is charged.
-  if (message.type !== 'process.stopped' && message.type !== 'processes.snapshot') chargeAll(turn);
+  const saysItself = message.type === 'process.stopped' || message.type === 'processes.snapshot';
+  advance(turn, reading, saysItself ? lookedAwakeMs : reading.awakeMs);
+  if (!saysItself) chargeAll(turn);
   receive(turn, message);
   conclude(turn);
   const effects: SessionEffect[] = [];
@@ -106,8 +108,11 @@ export function step(
   return [turn.state, effects];
 }
 
-/** Brings the clocks up to a reading: boots, suspends, clock steps, day starts, pauses that are over. */
-function advance(turn: Turn, reading: Reading): void {
+/**
+ * Brings the clocks up to a reading: boots, suspends, clock steps, day starts, pauses that are over. What was played up
+ * to a day start is charged before it, as far as it may be charged.
+ */
+function advance(turn: Turn, reading: Reading, chargeableToAwakeMs: number): void {
   const { state } = turn;
   const before = state.reading;
   const sameBoot = before.bootId === reading.bootId && reading.awakeMs >= before.awakeMs;
@@ -116,7 +121,7 @@ function advance(turn: Turn, reading: Reading): void {
   const day = state.clock.day;
   if (look.opened && sameBoot && !state.awaitingSnapshot) {
     const opening = day.endMs - biasOf(state);
-    chargeRunning(turn, Math.min(reading.awakeMs, Math.max(before.awakeMs, opening)));
+    chargeRunning(turn, Math.min(chargeableToAwakeMs, Math.max(before.awakeMs, opening)));
   }
   if (look.steppedMs !== 0) keepLengths(turn, look.steppedMs);
   state.clock = look.clock;

@@ -82,6 +82,35 @@ describe('the agent was away (T3, T7)', () => {
     });
   });
 
+  it('E1, T2: killed while the agent was stopped over midnight: charged to the last look, no day start proves more', () => {
+    const pc = machine({}, { wall: '2026-01-15T23:40' });
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    const later = { ...pc.reading(), awakeMs: pc.awakeMs + HOUR, elapsedMs: pc.awakeMs + HOUR };
+    const now = { ...later, wallMs: later.wallMs + HOUR };
+    const [state] = step(pc.state, { type: 'processes.snapshot', processes: [] }, now, pc.awakeMs);
+    expect(state.clock.day.day).toBe('2026-01-16');
+    expect([...(state.children.get(KID)?.past ?? [])]).toMatchObject([
+      ['2026-01-15', { usedMs: { roblox: 10 * MINUTE } }],
+    ]);
+    expect(state.children.get(KID)?.today.usedMs).toEqual({});
+  });
+
+  it('E1: a fresh actor has proven nothing before its first snapshot, though it looks', () => {
+    const pc = machine();
+    const pid = pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    const before = initialState({ config: config(), ledger: pc.ledger() }, pc.reading());
+    pc.agentDown();
+    pc.advance(MINUTE);
+    const [fresh] = step(before, { type: 'tick' }, pc.reading());
+    const [identity] = fresh.sessions.values().next().value?.members ?? [];
+    expect(identity?.pid).toBe(pid);
+    const stop = { type: 'process.stopped', identity: identity!, endedAwakeMs: null } as const;
+    const [state] = step(fresh, stop, pc.reading());
+    expect(state.children.get(KID)?.today.usedMs).toMatchObject({ roblox: 10 * MINUTE });
+  });
+
   it('T7: no second warning after a restart, and none lost', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     pc.start('roblox', KID);
