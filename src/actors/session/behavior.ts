@@ -31,7 +31,7 @@ import {
 } from './plays.ts';
 import type { ProvenMoment } from './proven-file.ts';
 import { restore } from './restore.ts';
-import { biasOf, isRunning, type SessionState } from './state.ts';
+import { biasOf, type Extra, isRunning, noExtra, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
 import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime } from './turn.ts';
 import { warn } from './warnings.ts';
@@ -176,11 +176,21 @@ function openDay(turn: Turn, before: string): void {
     rollDay(state, child, before);
     if (today === before) continue;
     child.record.relaunches = {};
-    if (child.record.extra?.day !== today) child.record.extra = null;
+    child.record.extra = extraOn(child.record.extra, today, state.nowMs);
     // A warning of yesterday is none of today; who plays on keeps those of a bound that did not change.
     const playing = [...state.sessions.values()].some((s) => s.child === child.id && isRunning(s));
     if (!playing) child.record.given = {};
   }
+}
+
+/**
+ * Extra minutes are for their day only. A window's end that they lifted over the day start stays: it is a moment, it
+ * was told as what remains, and nothing would have warned of an earlier one.
+ */
+function extraOn(extra: Extra | null, today: string, nowMs: number): Extra | null {
+  if (!extra || extra.day === today) return extra;
+  const { windowUntilMs } = extra;
+  return windowUntilMs === null || windowUntilMs <= nowMs ? null : { ...noExtra(today), windowUntilMs };
 }
 
 function endPauses(turn: Turn): void {

@@ -20,7 +20,7 @@ export interface DayUsage {
   readonly limitMinutes: Readonly<Record<string, number | null>>;
 }
 
-/** Time added by commands, for one day. */
+/** Time added by commands, for one day; a window's end that was lifted over the day start goes on into the next. */
 export interface Extra {
   readonly day: string;
   readonly dayMs: number;
@@ -170,6 +170,10 @@ export function newChild(id: string): ChildState {
     lastStartMs: 0,
   };
   return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0 };
+}
+
+export function noExtra(day: string): Extra {
+  return { day, dayMs: 0, weekMs: 0, gamesMs: {}, windowUntilMs: null };
 }
 
 export function usageOn(child: ChildState, today: string, day: string): DayUsage {
