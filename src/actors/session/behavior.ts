@@ -5,7 +5,7 @@
  *   trusted-clock, calendar  what time and day it is     charging, coverage  minutes onto sessions and days
  *   plays                    processes become sessions   budget              what is left, and by what
  *   warnings, enforcement    what follows from it        commands            what a parent changes
- *   ledger, restore          what is kept                events, explain, status  what is said
+ *   ledger, restore, saved   what is kept                events, explain, status  what is said
  */
 import type {
   FromSession,
@@ -30,7 +30,7 @@ import {
   reconcile,
 } from './plays.ts';
 import type { ProvenMoment } from './proven-file.ts';
-import { restore } from './restore.ts';
+import { provenSince, restore } from './restore.ts';
 import { biasOf, type Extra, isRunning, noExtra, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
 import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime } from './turn.ts';
@@ -63,12 +63,13 @@ export function initialState(
   proven: ProvenMoment | null = null,
 ): SessionState {
   const restored = restore(init, reading);
-  if (proven?.bootId !== restored.reading.bootId) return restored;
-  const turn = beginTurn(restored, proven.awakeMs, proven.awakeMs);
+  const since = provenSince(proven, restored, reading);
+  if (!since) return restored;
+  const turn = beginTurn(restored, since.awakeMs, since.awakeMs);
   for (const session of turn.state.sessions.values()) {
-    if (!isRunning(session) || session.chargedToAwakeMs >= proven.awakeMs) continue;
-    chargeTo(turn, session, proven.awakeMs);
-    session.provenMs = proven.nowMs;
+    if (!isRunning(session) || session.chargedToAwakeMs >= since.awakeMs) continue;
+    chargeTo(turn, session, since.awakeMs);
+    session.provenMs = since.nowMs;
   }
   return turn.state;
 }

@@ -131,6 +131,8 @@ export interface SessionState {
   postedBiasMs: number;
   /** The commands carried out last, oldest first: one that comes again has its effect already. */
   commands: readonly DoneCommand[];
+  /** Keys of records in the ledger that were no use: they go with the next writing. */
+  useless: readonly string[];
   /** When the next step is due at the latest, awake clock. */
   wakeAwakeMs: number;
 }
