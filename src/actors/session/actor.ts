@@ -19,6 +19,7 @@ import type { Clocks } from './clocks.ts';
 import { openProvenFile } from './proven-file.ts';
 import { statusOf } from './status.ts';
 import type { Reading } from './trusted-clock.ts';
+import { wasStopped } from './turn.ts';
 
 /** The longest time without a step, ms. */
 const LONGEST_SLEEP_MS = 30_000;
@@ -28,10 +29,7 @@ const LOOK_MS = 1_000;
 const NEAR_MS = 2_000;
 /** Clocks that moved apart by this much are worth a step, ms. */
 const APART_MS = 1_000;
-
-/** Looks are a second and a half apart at most: when so much passed, ms, the agent was stopped as a whole (SIGSTOP). */
-const STOPPED_MS = 3_000;
-/** And then what waits at its door comes first, ms: a stop among it says up to when it is charged. */
+/** After a stop of the whole agent what waits at its door comes first, ms: a stop among it says up to when it is charged. */
 const DOOR_MS = 250;
 
 /** The clock of the thread; its moments come from `Clocks`. */
@@ -49,8 +47,7 @@ export function createSessionActor(
   let lookedAwakeMs = born.awakeMs;
 
   function take(message: SessionMessage, reading: Reading = clocks.read()): readonly SessionEffect[] {
-    const watchedToAwakeMs = wasStopped(reading) ? lookedAwakeMs : reading.awakeMs;
-    const [next, effects] = step(state, message, reading, watchedToAwakeMs);
+    const [next, effects] = step(state, message, reading, lookedAwakeMs);
     state = next;
     for (const effect of effects) {
       if (effect.type === 'session.output') host.post(inShared(effect, clocks));
@@ -72,18 +69,16 @@ export function createSessionActor(
 
   function glance(): void {
     const reading = clocks.read();
-    if (wasStopped(reading)) stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
+    if (wasStopped(lookedAwakeMs, reading.awakeMs))
+      stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
     else look(reading);
   }
 
   function look(reading: Reading): void {
     const due = reading.awakeMs >= Math.min(state.wakeAwakeMs, state.reading.awakeMs + LONGEST_SLEEP_MS);
-    if (due || wasStopped(reading) || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
+    const stopped = wasStopped(lookedAwakeMs, reading.awakeMs);
+    if (due || stopped || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
     else sleep(reading);
-  }
-
-  function wasStopped(reading: Reading): boolean {
-    return reading.awakeMs - lookedAwakeMs > STOPPED_MS;
   }
 
   take({ type: 'tick' });

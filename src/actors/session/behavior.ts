@@ -5,7 +5,7 @@
  *   trusted-clock, calendar  what time and day it is     charging, coverage  minutes onto sessions and days
  *   plays                    processes become sessions   budget              what is left, and by what
  *   warnings, enforcement    what follows from it        commands            what a parent changes
- *   ledger, restore          what is kept                events, explain, status  what is said
+ *   ledger, restore, saved   what is kept                events, explain, status  what is said
  */
 import type {
   FromSession,
@@ -22,16 +22,16 @@ import { closeReported, enforce } from './enforcement.ts';
 import { clockChanged } from './events.ts';
 import { output, wakeForWrite } from './ledger.ts';
 import {
-  endAtBoot,
   endOverdue,
   endUnconfigured,
+  leaveAtBoot,
   processStarted,
   processStopped,
   reconcile,
 } from './plays.ts';
 import type { ProvenMoment } from './proven-file.ts';
-import { restore } from './restore.ts';
-import { biasOf, isRunning, type SessionState } from './state.ts';
+import { provenSince, restore } from './restore.ts';
+import { biasOf, type Extra, isRunning, noExtra, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
 import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime } from './turn.ts';
 import { warn } from './warnings.ts';
@@ -63,12 +63,13 @@ export function initialState(
   proven: ProvenMoment | null = null,
 ): SessionState {
   const restored = restore(init, reading);
-  if (proven?.bootId !== restored.reading.bootId) return restored;
-  const turn = beginTurn(restored, proven.awakeMs);
+  const since = provenSince(proven, restored, reading);
+  if (!since) return restored;
+  const turn = beginTurn(restored, since.awakeMs, since.awakeMs);
   for (const session of turn.state.sessions.values()) {
-    if (!isRunning(session) || session.chargedToAwakeMs >= proven.awakeMs) continue;
-    chargeTo(turn, session, proven.awakeMs);
-    session.provenMs = proven.nowMs;
+    if (!isRunning(session) || session.chargedToAwakeMs >= since.awakeMs) continue;
+    chargeTo(turn, session, since.awakeMs);
+    session.provenMs = since.nowMs;
   }
   return turn.state;
 }
@@ -83,18 +84,20 @@ export function provenAt(state: SessionState, reading: Reading): ProvenMoment | 
  * One step. At most one `session.output` comes out of it, to be committed as one. `state.wakeAwakeMs` then says
  * when the next tick is due at the latest (awake clock). The state that came in is not changed.
  *
- * `watchedToAwakeMs`: an agent that was stopped as a whole (SIGSTOP, a debugger) says up to when it had looked.
+ * `lookedAwakeMs`: when the agent last looked before. What nobody saw end is charged up to there, and an agent that was
+ * stopped as a whole (SIGSTOP, a debugger) shows by it.
  */
 export function step(
   state: SessionState,
   message: SessionMessage,
   reading: Reading,
-  watchedToAwakeMs: number = reading.awakeMs,
+  lookedAwakeMs: number = reading.awakeMs,
 ): Step<SessionState, SessionEffect> {
-  const turn = beginTurn(state, watchedToAwakeMs);
-  advance(turn, reading);
+  const turn = beginTurn(state, lookedAwakeMs, reading.awakeMs);
   // These two say themselves up to when it is charged.
-  if (message.type !== 'process.stopped' && message.type !== 'processes.snapshot') chargeAll(turn);
+  const saysItself = message.type === 'process.stopped' || message.type === 'processes.snapshot';
+  advance(turn, reading, saysItself ? lookedAwakeMs : reading.awakeMs);
+  if (!saysItself) chargeAll(turn);
   receive(turn, message);
   conclude(turn);
   const effects: SessionEffect[] = [];
@@ -106,8 +109,11 @@ export function step(
   return [turn.state, effects];
 }
 
-/** Brings the clocks up to a reading: boots, suspends, clock steps, day starts, pauses that are over. */
-function advance(turn: Turn, reading: Reading): void {
+/**
+ * Brings the clocks up to a reading: boots, suspends, clock steps, day starts, pauses that are over. What was played up
+ * to a day start is charged before it, as far as it may be charged.
+ */
+function advance(turn: Turn, reading: Reading, chargeableToAwakeMs: number): void {
   const { state } = turn;
   const before = state.reading;
   const sameBoot = before.bootId === reading.bootId && reading.awakeMs >= before.awakeMs;
@@ -116,8 +122,9 @@ function advance(turn: Turn, reading: Reading): void {
   const day = state.clock.day;
   if (look.opened && sameBoot && !state.awaitingSnapshot) {
     const opening = day.endMs - biasOf(state);
-    chargeRunning(turn, Math.min(reading.awakeMs, Math.max(before.awakeMs, opening)));
+    chargeRunning(turn, Math.min(chargeableToAwakeMs, Math.max(before.awakeMs, opening)));
   }
+  if (look.steppedMs !== 0) keepLengths(turn, look.steppedMs);
   state.clock = look.clock;
   state.reading = reading;
   state.nowMs = trustedMs(look.clock, reading);
@@ -131,13 +138,27 @@ function advance(turn: Turn, reading: Reading): void {
 
 /** Nothing of the awake clock of another boot means anything any more. */
 function forgetBoot(turn: Turn): void {
-  endAtBoot(turn);
+  leaveAtBoot(turn);
   for (const { record } of turn.state.children.values()) {
     record.covered = {};
     record.told = {};
   }
-  turn.state.awaitingSnapshot = false;
   turn.state.writtenAwakeMs = Number.NEGATIVE_INFINITY;
+  // With the clock of this boot what was kept of the other one must go from the ledger too.
+  turn.write = true;
+}
+
+/**
+ * A day start takes the wall clock over, whatever somebody set it to. What a parent took or gave for so many minutes
+ * lasts as many: its end moves with the clock. (What is for a day ends with the day, and moments that are past stay.)
+ */
+function keepLengths(turn: Turn, stepMs: number): void {
+  for (const { record } of turn.state.children.values()) {
+    const { pause, extra } = record;
+    if (pause && pause.untilMs !== null) record.pause = { untilMs: pause.untilMs + stepMs };
+    if (extra && extra.windowUntilMs !== null)
+      record.extra = { ...extra, windowUntilMs: extra.windowUntilMs + stepMs };
+  }
 }
 
 function noteSuspend(turn: Turn, suspendedMs: number): void {
@@ -156,11 +177,21 @@ function openDay(turn: Turn, before: string): void {
     rollDay(state, child, before);
     if (today === before) continue;
     child.record.relaunches = {};
-    if (child.record.extra?.day !== today) child.record.extra = null;
+    child.record.extra = extraOn(child.record.extra, today, state.nowMs);
     // A warning of yesterday is none of today; who plays on keeps those of a bound that did not change.
     const playing = [...state.sessions.values()].some((s) => s.child === child.id && isRunning(s));
     if (!playing) child.record.given = {};
   }
+}
+
+/**
+ * Extra minutes are for their day only. A window's end that they lifted over the day start stays: it is a moment, it
+ * was told as what remains, and nothing would have warned of an earlier one.
+ */
+function extraOn(extra: Extra | null, today: string, nowMs: number): Extra | null {
+  if (!extra || extra.day === today) return extra;
+  const { windowUntilMs } = extra;
+  return windowUntilMs === null || windowUntilMs <= nowMs ? null : { ...noExtra(today), windowUntilMs };
 }
 
 function endPauses(turn: Turn): void {

@@ -11,6 +11,7 @@ import {
   calendarIn,
   type Extra,
   gameName,
+  noExtra,
   profileIn,
   usedToday,
 } from './state.ts';
@@ -156,10 +157,6 @@ function liftedWindow(
   if (window.open && window.untilMs === null) return extra.windowUntilMs;
   const until = Math.max(state.nowMs, extra.windowUntilMs ?? 0, window.open ? (window.untilMs ?? 0) : 0);
   return toFit ? Math.max(until, state.nowMs + addMs) : until + addMs;
-}
-
-function noExtra(day: string): Extra {
-  return { day, dayMs: 0, weekMs: 0, gamesMs: {}, windowUntilMs: null };
 }
 
 /** What is in force now, and what a client shows at once. */

@@ -8,7 +8,7 @@ import type { LimitName } from '../../protocol/events.ts';
 import type { Bound } from './budget.ts';
 import { notification } from './events.ts';
 import { clockTime, duration, explain, reason } from './explain.ts';
-import { gameName, type Member, type OpenSession, profileIn } from './state.ts';
+import { gameName, type Member, type OpenSession, profileIn, type TimeUp } from './state.ts';
 import { childOf, mayTell, type Turn, wakeAt } from './turn.ts';
 
 const LIMITS: readonly LimitName[] = ['day', 'week', 'game', 'window', 'pause'];
@@ -32,10 +32,33 @@ export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): 
     turn.write = true;
     tellUp(turn, session, bound, closing ? closedIn(graceMs) : 'It is not closed.');
   } else if (closing !== (session.up.closeAwakeMs !== null) || session.up.by !== bound.by) {
-    const closeAwakeMs = closing ? (session.up.closeAwakeMs ?? now + graceMs) : null;
-    session.up = { by: bound.by, closeAwakeMs };
+    session.up = upByOther(turn, session, session.up, bound, closing ? graceMs : null);
   }
   if (session.up.closeAwakeMs !== null) closeWhenDue(turn, session, bound, session.up.closeAwakeMs);
+}
+
+/**
+ * It is up by another bound now. Between a pause and a limit, and when it begins or ceases to be closed, that is news of
+ * its own and told. A limit that shows when a pause is over has its own grace time, but for a game that was to be closed
+ * already. From one limit to the next, and into a pause, the grace time goes on: what the child plays on never begins it anew.
+ */
+function upByOther(
+  turn: Turn,
+  session: OpenSession,
+  up: TimeUp,
+  bound: Bound,
+  graceMs: number | null,
+): TimeUp {
+  const now = turn.state.reading.awakeMs;
+  const afterPause = up.by === 'pause' && bound.by !== 'pause' && (up.closeAwakeMs ?? now) > now;
+  const closeAwakeMs =
+    graceMs === null ? null : afterPause ? now + graceMs : (up.closeAwakeMs ?? now + graceMs);
+  const closes = closeAwakeMs !== null;
+  if (!closes) withdrawOrders(session);
+  turn.write = true;
+  if ((up.by === 'pause') !== (bound.by === 'pause') || closes !== (up.closeAwakeMs !== null))
+    tellUp(turn, session, bound, closes ? closedIn(Math.max(0, closeAwakeMs - now)) : 'It is not closed.');
+  return { by: bound.by, closeAwakeMs };
 }
 
 /** A process started while nothing was left: closed at once, unless the grace time of the same play still runs. */
@@ -80,9 +103,13 @@ function timeIsNotUp(turn: Turn, session: OpenSession): void {
   const told = Object.entries(record.told).filter(([key]) => !keys.has(key));
   if (!session.up && told.length === Object.keys(record.told).length) return;
   session.up = null;
-  session.members = session.members.map((m) => (m.order ? { ...m, order: null } : m));
+  withdrawOrders(session);
   record.told = Object.fromEntries(told);
   turn.write = true;
+}
+
+function withdrawOrders(session: OpenSession): void {
+  session.members = session.members.map((m) => (m.order ? { ...m, order: null } : m));
 }
 
 function closeWhenDue(turn: Turn, session: OpenSession, bound: Bound, closeAwakeMs: number): void {

@@ -20,7 +20,7 @@ import type { Reading, TrustedClock } from './trusted-clock.ts';
 import { type Turn, wakeAt } from './turn.ts';
 
 /** While somebody plays the ledger is written this often at least, ms: what a crash can make unprovable. */
-const WRITE_EVERY_MS = 30_000;
+export const WRITE_EVERY_MS = 30_000;
 /** With nobody playing only the clock is written, this often, ms: what a boot must not fall behind. */
 const WRITE_CLOCK_EVERY_MS = 5 * 60_000;
 /** A bias that moved by less is not worth a message, ms. */
@@ -66,6 +66,8 @@ function patch(turn: Turn): LedgerPatch {
   const { clock, reading, nowMs } = state;
   rememberLimits(state);
   const records: Record<string, unknown> = { clock: { clock, reading, nowMs } satisfies SavedClock };
+  for (const key of state.useless) records[key] = null;
+  state.useless = [];
   const usage: UsageRow[] = [];
   const touched = new Set<string>();
   for (const key of state.unwritten) {

@@ -45,7 +45,7 @@ export function processStarted(turn: Turn, process: GameProcess, childId: string
   turn.write = true;
 }
 
-/** A game process went. `endedAwakeMs` null: nobody saw when, so the last moment that was charged is taken. */
+/** A game process went. `endedAwakeMs` null: nobody saw when, so the last moment that is proven is taken. */
 export function processStopped(
   turn: Turn,
   identity: ProcessIdentity,
@@ -55,7 +55,7 @@ export function processStopped(
   for (const session of turn.state.sessions.values()) {
     const member = session.members.find((m) => isSame(m, identity));
     if (!member) continue;
-    if (endedAwakeMs !== null) chargeTo(turn, session, Math.min(endedAwakeMs, turn.state.reading.awakeMs));
+    chargeTo(turn, session, Math.min(endedAwakeMs ?? provenTo(turn), turn.state.reading.awakeMs));
     const rest = session.members.filter((m) => m !== member);
     if (rest.length > 0) session.members = rest;
     else leave(turn, session, by ?? causeOf(member) ?? 'exit');
@@ -70,6 +70,7 @@ export function processStopped(
 export function reconcile(turn: Turn, running: Snapshot): void {
   const { state } = turn;
   const restored = state.awaitingSnapshot;
+  const provenToAwakeMs = provenTo(turn);
   state.awaitingSnapshot = false;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
@@ -77,6 +78,7 @@ export function reconcile(turn: Turn, running: Snapshot): void {
     const still = session.members.filter((m) => here.some((r) => isSame(m, r.process)));
     const [lost] = session.members;
     if (still.length === 0 && lost) {
+      chargeTo(turn, session, provenToAwakeMs);
       leave(turn, session, causeOf(lost) ?? (restored ? 'agent_down' : 'exit'));
       continue;
     }
@@ -94,7 +96,8 @@ export function endOverdue(turn: Turn): void {
   const rejoinMs = state.config.sessions.rejoin_seconds * 1_000;
   for (const session of [...state.sessions.values()]) {
     if (!session.gone) continue;
-    const ends = session.gone.awakeMs + rejoinMs;
+    const { awakeMs } = session.gone;
+    const ends = awakeMs === null ? Number.NEGATIVE_INFINITY : awakeMs + rejoinMs;
     if (state.reading.awakeMs >= ends) endSession(turn, session);
     else wakeAt(turn, ends);
   }
@@ -111,12 +114,23 @@ export function endUnconfigured(turn: Turn): void {
   }
 }
 
-/** No process survives a boot: every session ended at its last proven moment. */
-export function endAtBoot(turn: Turn): void {
-  for (const session of [...turn.state.sessions.values()]) {
+/**
+ * No process survives a boot: every session ended at its last proven moment. That is told with the first snapshot:
+ * before it main has told the stops (contract E4).
+ */
+export function leaveAtBoot(turn: Turn): void {
+  for (const session of turn.state.sessions.values()) {
     if (isRunning(session)) leave(turn, session, 'machine_restart');
-    endSession(turn, session);
+    if (session.gone) session.gone = { ...session.gone, awakeMs: null };
   }
+}
+
+/**
+ * Up to when it is proven, awake clock, that what is gone now still ran: the last look. A fresh actor that waits for its
+ * first snapshot has seen nothing beyond what was charged.
+ */
+function provenTo({ state, lookedAwakeMs }: Turn): number {
+  return state.awaitingSnapshot ? Number.NEGATIVE_INFINITY : Math.min(lookedAwakeMs, state.reading.awakeMs);
 }
 
 function leave(turn: Turn, session: OpenSession, reason: string): void {
@@ -172,7 +186,8 @@ function uniqueStart(turn: Turn, childId: string, startMs: number): number {
 
 function comesBackInTime(turn: Turn, session: OpenSession, startAwakeMs: number): boolean {
   if (!session.gone) return true;
-  return startAwakeMs - session.gone.awakeMs <= turn.state.config.sessions.rejoin_seconds * 1_000;
+  const { awakeMs } = session.gone;
+  return awakeMs !== null && startAwakeMs - awakeMs <= turn.state.config.sessions.rejoin_seconds * 1_000;
 }
 
 function chargeAbsence(turn: Turn, session: OpenSession): void {

@@ -21,6 +21,7 @@ export function copyState(s: SessionState): SessionState {
     writtenAwakeMs: s.writtenAwakeMs,
     postedBiasMs: s.postedBiasMs,
     commands: s.commands,
+    useless: s.useless,
     wakeAwakeMs: s.wakeAwakeMs,
   };
 }

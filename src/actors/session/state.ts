@@ -20,7 +20,7 @@ export interface DayUsage {
   readonly limitMinutes: Readonly<Record<string, number | null>>;
 }
 
-/** Time added by commands, for one day. */
+/** Time added by commands, for one day; a window's end that was lifted over the day start goes on into the next. */
 export interface Extra {
   readonly day: string;
   readonly dayMs: number;
@@ -81,7 +81,8 @@ export interface TimeUp {
 
 /** The last process of a session went; the session ends unless one comes back in time. */
 export interface Gone {
-  readonly awakeMs: number;
+  /** Awake clock; null: in another boot, so that nothing comes back in time. */
+  readonly awakeMs: number | null;
   readonly reason: string;
   /** The session as it stood at that moment. */
   readonly data: SessionData;
@@ -121,7 +122,7 @@ export interface SessionState {
   children: Map<string, ChildState>;
   /** By `sessionKey`. */
   sessions: Map<string, OpenSession>;
-  /** Restored sessions wait for the first snapshot: until then nobody knows what of them still runs. */
+  /** Restored sessions wait for the first snapshot: until then nobody knows what of them still runs, or came back in time. */
   awaitingSnapshot: boolean;
   /** Days whose usage changed since it was last written: `child day`. */
   unwritten: Set<string>;
@@ -130,6 +131,8 @@ export interface SessionState {
   postedBiasMs: number;
   /** The commands carried out last, oldest first: one that comes again has its effect already. */
   commands: readonly DoneCommand[];
+  /** Keys of records in the ledger that were no use: they go with the next writing. */
+  useless: readonly string[];
   /** When the next step is due at the latest, awake clock. */
   wakeAwakeMs: number;
 }
@@ -169,6 +172,10 @@ export function newChild(id: string): ChildState {
     lastStartMs: 0,
   };
   return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0 };
+}
+
+export function noExtra(day: string): Extra {
+  return { day, dayMs: 0, weekMs: 0, gamesMs: {}, windowUntilMs: null };
 }
 
 export function usageOn(child: ChildState, today: string, day: string): DayUsage {

@@ -60,6 +60,8 @@ export interface Look {
   readonly changes: readonly ClockChange[];
   /** A day start was reached or moved: the day is another one now, or the same once more after the clock was put back. */
   readonly opened: boolean;
+  /** By how much trusted time was set to the wall clock at that day start, ms. */
+  readonly steppedMs: number;
 }
 
 /** Wall and trusted clock may differ by this much before it counts as a step, ms: reading two clocks is not atomic. */
@@ -110,11 +112,13 @@ export function lookAt(known: TrustedClock, lastMs: number, reading: Reading, ru
   clock = underRules(clock, reading, rules);
   clock = followWall(clock, reading, changes);
   clock = noticeZone(clock, reading, changes);
+  const before = clock;
   clock = openDay(clock, reading);
   return {
     clock,
     changes,
-    opened: clock.day !== known.day,
+    opened: clock !== before || clock.day !== known.day,
+    steppedMs: trustedMs(clock, reading) - trustedMs(before, reading),
   };
 }
 

@@ -18,13 +18,21 @@ export interface Turn {
   readonly ended: SessionData[];
   command: { readonly commandId: string; readonly result: unknown } | null;
   refusal: Problem | null;
-  /** From here on nobody looked until now, awake clock. */
+  /** When the agent last looked before this step, awake clock: what ran then is proven to then. */
+  readonly lookedAwakeMs: number;
+  /** The same, if the agent was stopped as a whole since; else now. */
   readonly watchedToAwakeMs: number;
   /** Something happened that must be written now, not with the next half minute. */
   write: boolean;
 }
 
-export function beginTurn(state: SessionState, watchedToAwakeMs: number): Turn {
+/** Looks are a second and a half apart at most: when so much passed, ms, the agent was stopped as a whole (SIGSTOP). */
+const STOPPED_MS = 3_000;
+
+export const wasStopped = (lookedAwakeMs: number, nowAwakeMs: number): boolean =>
+  nowAwakeMs - lookedAwakeMs > STOPPED_MS;
+
+export function beginTurn(state: SessionState, lookedAwakeMs: number, nowAwakeMs: number): Turn {
   return {
     state: copyState(state),
     events: [],
@@ -33,7 +41,8 @@ export function beginTurn(state: SessionState, watchedToAwakeMs: number): Turn {
     ended: [],
     command: null,
     refusal: null,
-    watchedToAwakeMs,
+    lookedAwakeMs,
+    watchedToAwakeMs: wasStopped(lookedAwakeMs, nowAwakeMs) ? lookedAwakeMs : nowAwakeMs,
     write: false,
   };
 }

@@ -163,9 +163,9 @@ export class VirtualMachine {
 
   /** The whole agent is stopped for so long and goes on (SIGSTOP); the games run on. */
   freeze(ms: number): void {
-    const watchedToAwakeMs = this.#awakeMs;
+    const lookedAwakeMs = this.#lookedAwakeMs();
     this.#awakeMs += ms;
-    this.send({ type: 'tick' }, watchedToAwakeMs);
+    this.send({ type: 'tick' }, lookedAwakeMs);
   }
 
   /** The agent starts from what the ledger kept. */
@@ -211,15 +211,19 @@ export class VirtualMachine {
 
   /** A game process ends, by itself or closed. */
   stop(pid: number, by?: 'limit' | 'pause' | 'command'): void {
+    this.#stopped(pid, this.#awakeMs, by);
+  }
+
+  /** A game process is found gone, and nobody saw when it went. */
+  lose(pid: number): void {
+    this.#stopped(pid, null);
+  }
+
+  #stopped(pid: number, endedAwakeMs: number | null, by?: 'limit' | 'pause' | 'command'): void {
     const gone = this.#running.find((r) => r.process.pid === pid);
     if (!gone) return;
     this.#running = this.#running.filter((r) => r !== gone);
-    this.send({
-      type: 'process.stopped',
-      identity: gone.process,
-      endedAwakeMs: this.#awakeMs,
-      ...(by && { by }),
-    });
+    this.send({ type: 'process.stopped', identity: gone.process, endedAwakeMs, ...(by && { by }) });
   }
 
   /** The scanner was replaced: all that runs is said again. */
@@ -262,9 +266,9 @@ export class VirtualMachine {
     return this.#usage.get(`${child} ${day} ${game}`)?.usedMs ?? 0;
   }
 
-  send(message: SessionMessage, watchedToAwakeMs: number = this.#awakeMs): ReturnType<typeof step>[1] {
+  send(message: SessionMessage, lookedAwakeMs: number = this.#lookedAwakeMs()): ReturnType<typeof step>[1] {
     if (!this.#up) return [];
-    const [next, effects] = step(this.state, message, this.reading(), watchedToAwakeMs);
+    const [next, effects] = step(this.state, message, this.reading(), lookedAwakeMs);
     this.state = next;
     for (const effect of effects) if (effect.type === 'session.output') this.#commit(effect);
     return effects;
@@ -275,8 +279,12 @@ export class VirtualMachine {
   }
 
   /** The shell looks at least on every whole second. */
+  #lookedAwakeMs(): number {
+    return Math.max(this.state.reading.awakeMs, Math.floor(this.#awakeMs / 1_000) * 1_000);
+  }
+
   #lastLook(): ProvenMoment | null {
-    const awakeMs = Math.max(this.state.reading.awakeMs, Math.floor(this.#awakeMs / 1_000) * 1_000);
+    const awakeMs = this.#lookedAwakeMs();
     const sinceMs = this.#awakeMs - awakeMs;
     const now = this.reading();
     return provenAt(this.state, {

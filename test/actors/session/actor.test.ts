@@ -162,6 +162,24 @@ describe('the shell of the session actor', () => {
     ]);
   });
 
+  it('E1, T3: a game that was killed while the agent was stopped is charged to the last look before it', () => {
+    for (const unseen of [
+      { type: 'process.stopped', identity: { pid: 1, startKey: 's' }, endedAwakeMs: null },
+      { type: 'processes.snapshot', processes: [] },
+    ] as const) {
+      const bench = new Bench();
+      bench.start();
+      bench.clock.advance(MINUTE + 5_400);
+      bench.clock.sleep(10 * MINUTE);
+      // What waits at the door comes first.
+      bench.clock.advance(1);
+      bench.actor.receive(unseen);
+      bench.clock.advance(MINUTE);
+      const ended = bench.events.find((e) => e.type === 'session_event' && e.event_type === 'session_ended');
+      expect(ended).toMatchObject({ data: { session_data: { duration_seconds: 65, gaps: [] } } });
+    }
+  });
+
   it('a late look is no stop of the agent, and a game that nobody stopped is charged after one too', () => {
     const bench = new Bench();
     bench.start();

@@ -81,6 +81,35 @@ describe('the agent was away (T3, T7)', () => {
     });
   });
 
+  it('E1, T2: killed while the agent was stopped over midnight: charged to the last look, no day start proves more', () => {
+    const pc = machine({}, { wall: '2026-01-15T23:40' });
+    pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    const later = { ...pc.reading(), awakeMs: pc.awakeMs + HOUR, elapsedMs: pc.awakeMs + HOUR };
+    const now = { ...later, wallMs: later.wallMs + HOUR };
+    const [state] = step(pc.state, { type: 'processes.snapshot', processes: [] }, now, pc.awakeMs);
+    expect(state.clock.day.day).toBe('2026-01-16');
+    expect([...(state.children.get(KID)?.past ?? [])]).toMatchObject([
+      ['2026-01-15', { usedMs: { roblox: 10 * MINUTE } }],
+    ]);
+    expect(state.children.get(KID)?.today.usedMs).toEqual({});
+  });
+
+  it('E1: a fresh actor has proven nothing before its first snapshot, though it looks', () => {
+    const pc = machine();
+    const pid = pc.start('roblox', KID);
+    pc.advance(10 * MINUTE);
+    const before = initialState({ config: config(), ledger: pc.ledger() }, pc.reading());
+    pc.agentDown();
+    pc.advance(MINUTE);
+    const [fresh] = step(before, { type: 'tick' }, pc.reading());
+    const [identity] = fresh.sessions.values().next().value?.members ?? [];
+    expect(identity?.pid).toBe(pid);
+    const stop = { type: 'process.stopped', identity: identity!, endedAwakeMs: null } as const;
+    const [state] = step(fresh, stop, pc.reading());
+    expect(state.children.get(KID)?.today.usedMs).toMatchObject({ roblox: 10 * MINUTE });
+  });
+
   it('T7: no second warning after a restart, and none lost', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     pc.start('roblox', KID);
@@ -165,10 +194,12 @@ describe('the agent was away (T3, T7)', () => {
     const [now, proven] = [pc.reading(), { bootId: 'boot-1', awakeMs: pc.awakeMs, nowMs: pc.wallMs }];
     const booted = { ...now, bootId: 'boot-2', wallMs: now.wallMs + HOUR };
     const endedAt = (moment: typeof proven | null) => {
-      const [, effects] = step(initialState(init, booted, moment), { type: 'tick' }, booted);
-      const [said] = effects.flatMap((e) => (e.type === 'session.output' ? [e] : []));
-      const [row] = said?.ledger.usage.filter((r) => r.game === 'roblox') ?? [];
-      return [said?.ledger.sessions[0]?.time_end?.slice(11, 19), row?.usedMs];
+      const [waiting, first] = step(initialState(init, booted, moment), { type: 'tick' }, booted);
+      const [, effects] = step(waiting, { type: 'processes.snapshot', processes: [] }, booted);
+      const said = [...first, ...effects].flatMap((e) => (e.type === 'session.output' ? [e.ledger] : []));
+      const rows = said.flatMap((ledger) => ledger.usage.filter((r) => r.game === 'roblox'));
+      const [ended] = said.flatMap((ledger) => ledger.sessions.filter((s) => !s.is_active));
+      return [ended?.time_end?.slice(11, 19), rows.at(-1)?.usedMs];
     };
     expect(endedAt(proven)).toEqual(['16:10:05', 605 * SECOND]);
     // Of another boot, older than the ledger, or none: the ledger's moment.
@@ -197,18 +228,46 @@ describe('the agent was away (T3, T7)', () => {
     expect(kid(pc).used_minutes_today).toBe(10);
   });
 
-  it('a reboot ends the session at the last proven moment; usage is kept', () => {
-    const pc = machine();
-    pc.start('roblox', KID);
-    pc.advance(10 * MINUTE);
-    pc.reboot(MINUTE);
-    expect(sessions(pc, 'session_ended')).toMatchObject([
-      { duration_minutes: 10, end_reason: 'machine_restart' },
-    ]);
-    expect(kid(pc)).toMatchObject({ playing: false, used_minutes_today: 10 });
-    pc.start('roblox', KID);
-    pc.advance(10 * MINUTE);
-    expect(kid(pc).used_minutes_today).toBe(20);
+  it('E1, T7: a game that came back in time while the agent was away goes on with its session', () => {
+    for (const awayMs of [5 * SECOND, 30 * MINUTE]) {
+      const pc = machine();
+      pc.stop(pc.start('roblox', KID, { agoMs: 10 * MINUTE }));
+      pc.advance(3 * SECOND);
+      pc.agentDown();
+      pc.advance(4 * SECOND);
+      const pid = pc.start('roblox', KID);
+      pc.advance(awayMs);
+      pc.agentUp();
+      pc.advance(MINUTE);
+      pc.stop(pid);
+      pc.advance(MINUTE);
+      expect(told(pc).filter((t) => t.startsWith('session_'))).toEqual(['session_started', 'session_ended']);
+      expect(sessions(pc, 'session_ended')).toMatchObject([
+        {
+          session_id: sessions(pc, 'session_started')[0]?.session_id,
+          duration_seconds: (11 * MINUTE + awayMs) / SECOND,
+        },
+      ]);
+    }
+  });
+
+  it('E1: one that came back too late is another session; one that did not has ended', () => {
+    for (const [cameBack, names] of [
+      [true, ['session_started', 'session_ended', 'session_started']],
+      [false, ['session_started', 'session_ended']],
+    ] as const) {
+      const pc = machine();
+      pc.stop(pc.start('roblox', KID, { agoMs: 10 * MINUTE }));
+      pc.advance(3 * SECOND);
+      pc.agentDown();
+      pc.advance(8 * SECOND);
+      if (cameBack) pc.start('roblox', KID);
+      pc.agentUp();
+      expect(told(pc).filter((t) => t.startsWith('session_'))).toEqual(names);
+      expect(sessions(pc, 'session_ended')).toMatchObject([
+        { time_end: '2026-01-15T16:00:00.000Z', end_reason: 'exit' },
+      ]);
+    }
   });
 
   it('the scanner was replaced: what runs on goes on, what is gone ended, what is new starts', () => {

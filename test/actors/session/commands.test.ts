@@ -77,6 +77,69 @@ describe('extend_time', () => {
     expect(kid(pc)).toMatchObject({ remaining_minutes: 20, limits: { extra_minutes: 0 } });
   });
 
+  it("T4, T5: a window's end that it moved over the day start holds, is warned of, and opens no budget", () => {
+    for (const restart of [false, true]) {
+      const pc = machine(
+        { daily_limit_minutes: 200, allowed: { default: ['15:00-23:50'] } },
+        { wall: '2026-01-15T23:40' },
+      );
+      expect(order(pc, 'extend_time', { minutes: 60 }).result).toMatchObject({
+        remaining_minutes: 70,
+        limited_by: 'window',
+        limits: { window: '15:00-00:50' },
+      });
+      const pid = pc.start('roblox', KID);
+      pc.advance(20 * MINUTE);
+      if (restart) {
+        pc.agentDown();
+        pc.agentUp();
+      }
+      expect(pc.settle().today).toBe('2026-01-16');
+      expect(kid(pc)).toMatchObject({
+        remaining_minutes: 50,
+        limited_by: 'window',
+        limits: { extra_minutes: 0 },
+      });
+      pc.advance(50 * MINUTE);
+      expect(warnings(pc)).toEqual([15, 5, 1]);
+      expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(1);
+      pc.advance(30 * SECOND);
+      expect(pc.isRunning(pid)).toBe(false);
+      // Once it is past nothing of it is left, whatever the windows of a later day say.
+      pc.advance(24 * HOUR);
+      expect(pc.state.children.get(KID)?.record.extra).toBeNull();
+    }
+  });
+
+  it("T2: a new day's own limit holds within a lifted window end, and another extension adds to that", () => {
+    const pc = machine(
+      { daily_limit_minutes: 20, allowed: { default: ['15:00-23:50'] } },
+      { wall: '2026-01-15T23:40' },
+    );
+    order(pc, 'extend_time', { minutes: 60 });
+    pc.advance(25 * MINUTE);
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 20, limited_by: 'day' });
+    order(pc, 'extend_time', { minutes: 30 });
+    expect(kid(pc)).toMatchObject({
+      remaining_minutes: 50,
+      limited_by: 'day',
+      limits: { extra_minutes: 30 },
+    });
+    pc.start('roblox', KID);
+    pc.advance(46 * MINUTE);
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 4, limited_by: 'day' });
+    order(pc, 'set_time_limit', { minutes: null });
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 29, limited_by: 'window' });
+  });
+
+  it("T1: a window's end that it moved lasts as long with the clock set forward before the day start", () => {
+    const pc = machine({ allowed: { default: ['15:00-23:50'] } }, { wall: '2026-01-15T23:40' });
+    order(pc, 'extend_time', { minutes: 60 });
+    pc.stepWall(3 * HOUR);
+    pc.advance(30 * MINUTE);
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 40, limited_by: 'window' });
+  });
+
   it('lifts week, game and window end as much', () => {
     const pc = machine({
       daily_limit_minutes: 20,

@@ -9,6 +9,7 @@ import {
   MINUTE,
   machine,
   notifications,
+  order,
   SECOND,
   sessions,
 } from './playing.ts';
@@ -185,5 +186,38 @@ describe('a child at the clock (T1)', () => {
     pc.stepWall(2 * HOUR);
     pc.start('roblox', KID);
     expect(closes(pc)[0]?.cause).toBe('window');
+  });
+
+  it('T1: a pause lasts as long as was said, however the clock is set before the day start', () => {
+    for (const hours of [3, -3, 24, -24]) {
+      const pc = machine({}, { wall: '2026-01-15T23:50' });
+      order(pc, 'pause', { minutes: 120 });
+      pc.advance(5 * MINUTE);
+      pc.stepWall(hours * HOUR);
+      pc.advance(115 * MINUTE - SECOND);
+      expect(kid(pc).limited_by, `${hours} h`).toBe('pause');
+      pc.advance(SECOND);
+      expect(kid(pc).limited_by, `${hours} h`).toBe('day');
+    }
+  });
+
+  it('T1: so does a pause over whose day start the agent was away', () => {
+    const pc = machine({}, { wall: '2026-01-15T23:50' });
+    order(pc, 'pause', { minutes: 120 });
+    pc.agentDown();
+    pc.stepWall(3 * HOUR);
+    pc.advance(30 * MINUTE);
+    pc.agentUp();
+    expect(kid(pc)).toMatchObject({ limited_by: 'pause', paused_until: '2026-01-16T04:50:00.000Z' });
+  });
+
+  it('T1: extra minutes outside of a window last as long as was said, with the clock set back too', () => {
+    const pc = machine({ allowed: { default: ['15:00-19:00'] } }, { wall: '2026-01-15T23:40' });
+    order(pc, 'extend_time', { minutes: 60 });
+    pc.advance(10 * MINUTE);
+    pc.stepWall(-3 * HOUR);
+    pc.advance(15 * MINUTE);
+    expect(pc.settle().today).toBe('2026-01-15');
+    expect(kid(pc)).toMatchObject({ remaining_minutes: 35, limited_by: 'window' });
   });
 });

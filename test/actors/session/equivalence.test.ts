@@ -23,6 +23,7 @@ type Command<N extends SessionCommand['command'] = SessionCommand['command']> = 
 type Happening = { readonly atMs: number } & (
   | { readonly play: 'roblox' | 'minecraft'; readonly denies?: boolean }
   | { readonly stop: 'roblox' | 'minecraft' }
+  | { readonly lose: 'roblox' | 'minecraft' }
   | { readonly command: Command }
   | { readonly stepMs: number }
   | { readonly zone: string }
@@ -39,6 +40,7 @@ interface Machine {
   isRunning(pid: number): boolean;
   start(game: string, child: string, more: { obedience?: 'closes' | 'denied' }): number;
   stop(pid: number): void;
+  lose(pid: number): void;
   command(command: SessionCommand): unknown;
 }
 
@@ -79,6 +81,7 @@ function live(pc: Machine, day: readonly Happening[]): void {
         pc.start(happening.play, KID, { obedience: happening.denies ? 'denied' : 'closes' }),
       );
     } else if ('stop' in happening) pc.stop(pids.get(happening.stop) ?? 0);
+    else if ('lose' in happening) pc.lose(pids.get(happening.lose) ?? 0);
     else if ('command' in happening) {
       const [command, parameters] = happening.command;
       pc.command({ command, parameters, child_profile: KID, command_id: `c${i}` } as SessionCommand);
@@ -137,6 +140,8 @@ describe('a day in virtual time and the same day through the shell give the same
       { atMs: clocks(420), stepMs: -26 * HOUR },
       { atMs: human(520), agent: 'rescan' },
       { atMs: human(600), stop: 'roblox' },
+      { atMs: human(610), play: 'minecraft' },
+      { atMs: human(613, 44), lose: 'minecraft' },
     ]);
     for (const kind of [
       'time_limit_warning 1',
@@ -176,6 +181,7 @@ describe('a day in virtual time and the same day through the shell give the same
   const happening = fc.oneof(
     { weight: 6, arbitrary: doing(fc.record({ play: game, denies: fc.boolean() })) },
     { weight: 3, arbitrary: doing(fc.record({ stop: game })) },
+    { weight: 1, arbitrary: doing(fc.record({ lose: game })) },
     { weight: 4, arbitrary: doing(fc.record({ command })) },
     { weight: 2, arbitrary: doing(fc.record({ agent: fc.constantFrom('down', 'up', 'rescan') })) },
     {

@@ -140,15 +140,24 @@ describe('one session', () => {
     expect(told(pc)).toEqual(['session_started']);
   });
 
-  it('a stop that nobody saw ends the session at the last moment that was charged', () => {
+  it('E1, T3: a stop that nobody saw ends the session at the last look, which proves that it ran till then', () => {
     const pc = machine();
     const pid = pc.start('roblox', KID);
-    pc.advance(65 * SECOND);
-    const [process] = pc.state.sessions.values().next().value?.members ?? [];
-    expect(process?.pid).toBe(pid);
-    pc.send({ type: 'process.stopped', identity: process!, endedAwakeMs: null });
+    pc.advance(65 * SECOND + 400);
+    pc.lose(pid);
     pc.advance(MINUTE);
-    expect(sessions(pc, 'session_ended')).toMatchObject([{ duration_seconds: 60 }]);
+    expect(sessions(pc, 'session_ended')).toMatchObject([
+      { duration_seconds: 65, time_end: '2026-01-15T16:01:05.000Z', gaps: [] },
+    ]);
+  });
+
+  it('E1, T3: so does a game that a replaced scanner does not find any more', () => {
+    const pc = machine();
+    pc.start('roblox', KID);
+    pc.advance(65 * SECOND + 400);
+    pc.send({ type: 'processes.snapshot', processes: [] });
+    pc.advance(MINUTE);
+    expect(sessions(pc, 'session_ended')).toMatchObject([{ duration_seconds: 65 }]);
   });
 });
 

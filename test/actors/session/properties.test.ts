@@ -4,6 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { restore } from '../../../src/actors/session/restore.ts';
+import type { OpenSession } from '../../../src/actors/session/state.ts';
 import type { VirtualMachine } from '../../../src/actors/session/virtual-machine.ts';
 import { closes, events, HOUR, KID, MINUTE, machine, order, SECOND } from './playing.ts';
 
@@ -294,6 +296,46 @@ describe('properties', TIMEOUT, () => {
         expect(frozen).toEqual(before);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it('T7: what was written is whole, and a fresh actor takes all of it over', () => {
+    const more = fc.oneof(
+      { weight: 8, arbitrary: action },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom<(pc: VirtualMachine) => unknown>(
+          (pc) => order(pc, 'extend_time', { minutes: 20 }),
+          (pc) => order(pc, 'set_time_limit', { minutes: 30, game: 'roblox' }),
+          (pc) => order(pc, 'pause', { minutes: 30 }),
+          (pc) => order(pc, 'resume', {}),
+          (pc) => pc.reboot(HOUR),
+        ),
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(more, { maxLength: 25 }), (actions) => {
+        const pc = machine({ daily_limit_minutes: 90, allowed: { default: ['08:00-22:00'] } });
+        const model = new Model(pc);
+        for (const act of actions) {
+          if (typeof act === 'function') act(pc);
+          else model.apply(act);
+          pc.settle();
+          const ledger = pc.ledger();
+          const fresh = restore({ config: pc.state.config, ledger }, pc.reading());
+          expect(fresh.useless).toEqual([]);
+          const { clock, reading, nowMs } = fresh;
+          expect({ clock, reading, nowMs }).toEqual(ledger.state.clock);
+          expect(fresh.children.get(KID)?.record).toEqual(ledger.state[`child ${KID}`]);
+          for (const session of fresh.sessions.values()) {
+            const kept = ledger.state[`session ${session.id}`] as OpenSession;
+            // A close that was ordered is due again at once.
+            const due = session.members.map((m, i) => ({ ...m, order: kept.members[i]?.order ?? null }));
+            expect({ ...session, members: due }).toEqual(kept);
+          }
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -113,10 +113,18 @@ export class ShellMachine {
   }
 
   stop(pid: number, by?: 'limit' | 'pause'): void {
+    this.#stopped(pid, this.#clock.monotonic(), by);
+  }
+
+  /** A game process is found gone, and nobody saw when it went. */
+  lose(pid: number): void {
+    this.#stopped(pid, null);
+  }
+
+  #stopped(pid: number, endedAwakeMs: number | null, by?: 'limit' | 'pause'): void {
     const gone = this.#running.find((r) => r.process.pid === pid);
     if (!gone) return;
     this.#running = this.#running.filter((r) => r !== gone);
-    const endedAwakeMs = this.#clock.monotonic();
     this.#actor?.receive({
       type: 'process.stopped',
       identity: gone.process,
