@@ -92,7 +92,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const poison = (id: string) =>
     new PoisonRegister((sent) => {
       logger.error({ actor: id, sent }, 'a message that has killed the actor twice was set aside');
-    });
+    }, clock.monotonic);
   const executor = createExecutor({ file: workerFile('executor') });
   const router = createRouter({
     store,
@@ -258,6 +258,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     await commands.stop();
     highestTime.stop();
     await supervisor.stop();
+    router.stop();
     mainBeat.stop();
     sync.stop();
     await executor.stop();

@@ -32,6 +32,7 @@ type Spawning<Init, In, Out> = Omit<
 export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
   readonly #options: Spawning<Init, In, Out>;
   #current: SpawnedActor<In, Calls> | null = null;
+  #starting: SpawnedActor<In, Calls> | null = null;
 
   constructor(options: Spawning<Init, In, Out>) {
     this.#options = options;
@@ -65,6 +66,7 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
       restart: 'permanent',
       shutdownMs: SHUTDOWN_MS,
       start: (incarnation) => this.#start(incarnation),
+      abort: (reason) => void this.#starting?.kill(reason),
     };
   }
 
@@ -81,7 +83,9 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
       if (this.#current === spawned) this.#current = null;
       onExit?.();
     });
+    this.#starting = spawned;
     const ready = await spawned.ready;
+    this.#starting = null;
     if (!ready.ok) throw new Error(withoutState(ready.exit));
     this.#current = spawned;
     onReady?.();

@@ -66,6 +66,8 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   const changes = rateWindow(HTTP_LIMITS.commandsPerSecond, 1_000);
   const inTurn = oneAtATime(MAX_VERIFYING);
   const verifiedBefore = verifiedLately();
+  /** Settles when what the last run left has been carried out, but for its closes; null: it has. */
+  let resuming: Promise<void> | null = null;
   /** Ids of questions whose answers are kept, oldest first. */
   const looksKept: string[] = [];
   let stopping = false;
@@ -154,11 +156,10 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     }
     if (current) return current.answer.then(asDuplicate);
     if (!record) return null;
-    if (!record.answer) return run(record, () => change(record, undefined, false)).then(asDuplicate);
-    const refused = rememberedRefusal(record.answer);
-    return Promise.resolve(
-      refused ? { ok: false, problem: refused } : asDuplicate({ ok: true, value: record.answer }),
-    );
+    if (record.answer) return Promise.resolve(storedAnswer(record.answer));
+    // Its turn comes among those that the last run left.
+    if (resuming) return resuming.then(() => repetition(commandId, bodyHash) ?? LOST);
+    return run(record, () => change(record, undefined, false)).then(asDuplicate);
   }
 
   function run(
@@ -220,6 +221,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
       const why = `The disk did not confirm the command, so it was not carried out: ${said(error)}`;
       return finish(failedOutcome(problem('unavailable', why)));
     }
+    if (isNew && resuming && command.command !== 'force_close') await resuming;
     const outcome = await effects(command).catch((error) => failedOutcome(problem('internal', said(error))));
     return outcome ? finish(outcome) : LEFT;
   }
@@ -248,27 +250,43 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     rejections.set(slug, (rejections.get(slug) ?? 0) + 1);
   }
 
-  async function resume(record: CommandRecord): Promise<void> {
-    const age = clock.wall() - record.acceptedMs;
-    const { expires_at } = record.command;
-    const expired = expires_at !== undefined && Date.parse(expires_at) <= clock.wall();
-    if (age <= RESUME_WITHIN_MS && !expired) {
-      await run(record, () => change(record, undefined, false));
-      return;
-    }
-    const minutes = Math.round(age / 60_000);
+  /** What the last run left: what is too late fails at once, closes go on beside the rest, the rest in its order. */
+  async function resumePending(): Promise<void> {
+    const pending = store.commands.pending();
+    for (const record of pending) if (isTooLate(record)) failLate(record);
+    const closes = pending.filter(({ command }) => command.command === 'force_close').map(resume);
+    const inOrder = async () => {
+      // A pause and the resume that followed it must not change places, nor either with what comes now.
+      for (const record of pending) if (record.command.command !== 'force_close') await resume(record);
+    };
+    const line = inOrder().finally(() => {
+      resuming = null;
+    });
+    resuming = line.catch(() => {});
+    await Promise.all([line, ...closes]);
+  }
+
+  function isTooLate({ acceptedMs, command: { expires_at } }: CommandRecord): boolean {
+    const now = clock.wall();
+    return now - acceptedMs > RESUME_WITHIN_MS || (expires_at !== undefined && Date.parse(expires_at) <= now);
+  }
+
+  function failLate({ commandId, acceptedMs }: CommandRecord): void {
+    const minutes = Math.round((clock.wall() - acceptedMs) / 60_000);
     const why = `The agent ended before it could carry this out, and came back ${minutes} min later.`;
-    attempt(() => recordOutcome(store, record.commandId, failedOutcome(problem('command-expired', why))));
+    attempt(() => recordOutcome(store, commandId, failedOutcome(problem('command-expired', why))));
+  }
+
+  /** Unless it was answered meanwhile, or the agent stops again. */
+  async function resume({ commandId }: CommandRecord): Promise<void> {
+    const record = store.commands.get(commandId);
+    if (!record || record.answer || stopping) return;
+    await (running.get(commandId)?.answer ?? run(record, () => change(record, undefined, false)));
   }
 
   return {
     command,
-    async resumePending() {
-      // One after the other: a pause and the resume that followed it must not change places.
-      for (const record of store.commands.pending()) {
-        if (!running.has(record.commandId) && !stopping) await resume(record);
-      }
-    },
+    resumePending,
     rejected: () => Object.fromEntries(rejections),
     async stop() {
       stopping = true;
@@ -280,6 +298,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   };
 }
 
+const LOST = refuse('unavailable', 'The command is not in the store any more.');
 const LEFT = refuse('stopping', 'The agent is stopping; the command is finished after its start.', {
   retryAfterMs: 1_000,
 });
@@ -287,6 +306,11 @@ const LEFT = refuse('stopping', 'The agent is stopping; the command is finished 
 function lapsed({ expiresMs }: CommandRequest, nowMs: number): Problem | null {
   if (expiresMs === null || expiresMs > nowMs) return null;
   return problem('command-expired', 'The command came after its expires_at; nothing was done.');
+}
+
+function storedAnswer(stored: CommandAnswer): Answer<CommandAnswer> {
+  const refused = rememberedRefusal(stored);
+  return refused ? { ok: false, problem: refused } : asDuplicate({ ok: true, value: stored });
 }
 
 function asDuplicate(answer: Answer<CommandAnswer>): Answer<CommandAnswer> {

@@ -25,8 +25,15 @@ import { isSelfTest } from './self-test.ts';
 import { StopGate } from './stop-gate.ts';
 import { ToldProcesses } from './told-processes.ts';
 
+/** Stops kept for a session actor that is down; of more the oldest sessions end where they were last charged. */
+const MAX_UNHEARD = 1_000;
 /** A scan may fail this often in a row before the agent calls itself degraded. */
 const FAILED_SCANS_DEGRADE = 3;
+
+interface UnheardStop {
+  readonly row: ToldProcess;
+  readonly stop: Extract<ToSession, { type: 'process.stopped' }>;
+}
 
 export interface RouterOptions {
   readonly store: Store;
@@ -40,12 +47,14 @@ export interface RouterOptions {
 export interface Router {
   fromScanner(message: FromScanner): void;
   fromSession(message: FromSession): void;
-  /** Tells a fresh session actor all that runs. */
+  /** Tells a fresh session actor all that runs, and what ended while there was none to hear it. */
   greetSession(): void;
   /** The configuration is another one: what runs for another child now is told as stopped, for the one it was told as. */
   releaseMoved(): void;
   /** The session actor knows the new configuration too: what was released is told as started, for whom it is. */
   takeMoved(): void;
+  /** Tells what still waits for the session actor; afterwards nothing comes of its own. */
+  stop(): void;
   /** Closes a child's games for a command; settles with one report for each process. */
   closeGames(child: string, game: string | undefined, reason?: string): Promise<readonly CloseReport[]>;
   /** What detection is like now: the source in use, and why it is degraded if it is. */
@@ -69,6 +78,8 @@ export function createRouter(options: RouterOptions): Router {
   let scanned = false;
   /** Closes under way or done, by process: how its stop is to be told is known as long as there is one. */
   const closes = new Map<string, number>();
+  /** Stops that the session actor has not said it took in. */
+  const unheard = new Map<string, UnheardStop>();
   /** What was told as stopped since it is another child's now, and still runs. */
   const released = new Map<string, ToldProcess>();
 
@@ -111,7 +122,13 @@ export function createRouter(options: RouterOptions): Router {
     });
     closes.delete(processKey(identity));
     const by = row.closing ? { by: row.closing } : {};
-    options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...by });
+    const stop = { type: 'process.stopped', identity, endedAwakeMs, ...by } as const;
+    unheard.set(processKey(identity), { row, stop });
+    for (const oldest of unheard.keys()) {
+      if (unheard.size <= MAX_UNHEARD) break;
+      unheard.delete(oldest);
+    }
+    options.postToSession(stop);
   }
 
   /** Nothing to tell, but a close must know what the process looks like now. */
@@ -164,7 +181,7 @@ export function createRouter(options: RouterOptions): Router {
       }
     });
     scanned = true;
-    greetSession();
+    tellRunning();
   }
 
   /** What runs may have another command line than was told: a close must know it. */
@@ -202,10 +219,20 @@ export function createRouter(options: RouterOptions): Router {
       });
     }
     released.clear();
-    greetSession();
+    tellRunning();
   }
 
+  /** First the stops that the last actor did not take in: each at its own moment, of plays it knew or did not know of. */
   function greetSession(): void {
+    for (const { row, stop } of unheard.values()) {
+      const { process, child } = row;
+      const { endedAwakeMs, by } = stop;
+      options.postToSession({ type: 'process.played', process, child, endedAwakeMs, ...(by && { by }) });
+    }
+    tellRunning();
+  }
+
+  function tellRunning(): void {
     if (!scanned) return;
     const processes = told.all().map(({ process, child }) => ({ process, child }));
     options.postToSession({ type: 'processes.snapshot', processes });
@@ -249,6 +276,7 @@ export function createRouter(options: RouterOptions): Router {
           recordOutcome(store, commandId, { status: 'success', result });
         }
       });
+      for (const identity of message.stopped) unheard.delete(processKey(identity));
       gate.taken(message.started);
     } finally {
       // Enforcement never waits for the disk (contract D10): a game is closed even when that cannot be written.
@@ -325,6 +353,7 @@ export function createRouter(options: RouterOptions): Router {
     greetSession,
     releaseMoved,
     takeMoved,
+    stop: () => gate.stop(),
     closeGames(child, game, reason) {
       options.log.info({ child, game, reason }, 'closing a game for a command');
       const rows = told.all().filter((row) => row.child === child && (!game || row.process.game === game));

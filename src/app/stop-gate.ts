@@ -48,6 +48,11 @@ export class StopGate {
     else tell();
   }
 
+  /** Tells at once what waits, and holds nothing back any more. */
+  stop(): void {
+    while (this.#open.size > 0) for (const key of [...this.#open.keys()]) this.#release(key);
+  }
+
   #wait(key: string, tell: Tell): void {
     const waiting = this.#open.get(key);
     if (!waiting) {

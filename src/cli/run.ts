@@ -4,11 +4,13 @@
  */
 import { describeErrors, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
+import { endProcess } from '../app/end-process.ts';
 import type { LoadLimit } from '../app/load-rule.ts';
 import { createLogger, type Logger, type LogLevel } from '../app/logger.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+import { abandonedThreads } from '../runtime/handle.ts';
 import type { RestartLimits } from '../runtime/restart-rule.ts';
 import type { Signals } from './signals.ts';
 
@@ -59,6 +61,7 @@ export async function run(options: RunOptions, signals: Signals): Promise<ExitCo
 
   const code = await ending.asked;
   await agent.stop();
+  if (abandonedThreads() > 0) endProcess(code);
   return code;
 }
 
@@ -78,13 +81,13 @@ function endings(
     if (code === EXIT.ok) logger.info({ reason }, 'stopping');
     else logger.error({ reason }, 'giving up');
     // From the asking on, be it in the middle of the start.
-    setTimeout(() => process.exit(code), STOP_DEADLINE_MS).unref();
+    setTimeout(() => endProcess(code), STOP_DEADLINE_MS).unref();
     settle(code);
   };
   void signals.stop.then((signal) => end(EXIT.ok, signal));
   process.on('uncaughtException', (error) => {
     logger.error({ err: error }, 'an unexpected failure');
-    process.exit(EXIT.gaveUp);
+    endProcess(EXIT.gaveUp);
   });
   return { asked, end };
 }

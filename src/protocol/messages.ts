@@ -166,6 +166,14 @@ export type ToSession =
       readonly found: boolean;
     }
   | {
+      /** It ended while no session actor lived that could have taken in its stop, or perhaps its start. */
+      readonly type: 'process.played';
+      readonly process: GameProcess;
+      readonly child: string | null;
+      readonly endedAwakeMs: number | null;
+      readonly by?: 'limit' | 'pause' | 'command';
+    }
+  | {
       readonly type: 'process.stopped';
       readonly identity: ProcessIdentity;
       readonly endedAwakeMs: number | null;
@@ -183,6 +191,8 @@ export type FromSession = {
   readonly closes: readonly CloseOrder[];
   /** Processes whose start was taken in: what there is to tell of it stands in `events`. */
   readonly started: readonly ProcessIdentity[];
+  /** Stops that were taken in. */
+  readonly stopped: readonly ProcessIdentity[];
   /** Trusted wall time = awake clock + this, ms. */
   readonly trustedBiasMs: number;
   /** Set when this output is the effect of a command: its result is stored in the same transaction. */

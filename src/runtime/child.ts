@@ -23,6 +23,8 @@ export interface ChildSpec {
   readonly onCrashLoop?: 'park' | 'give_up';
   /** Resolves when the child is ready; rejects when it cannot become so. */
   start(incarnation: number): Promise<RunningChild>;
+  /** Given: a start that is under way can be ended; it then rejects. */
+  abort?(reason: string): void;
 }
 
 export interface Report {

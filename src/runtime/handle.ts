@@ -19,6 +19,13 @@ export const ABANDON_AFTER_MS = 1_000;
 /** How often a held state message asks whether there is room now, ms. */
 const RELEASE_EVERY_MS = 100;
 
+let abandoned = 0;
+
+/** Threads of this process that were left to themselves and have not ended since: process.exit() would wait for them. */
+export function abandonedThreads(): number {
+  return abandoned;
+}
+
 export interface SpawnOptions<Init, In, Out> {
   readonly id: string;
   /** The bundled `*.worker.ts`. */
@@ -165,6 +172,10 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
     this.#outstanding.down(reason);
     this.#after(this.#options.abandonAfterMs ?? ABANDON_AFTER_MS, () => {
       this.#worker.unref();
+      abandoned += 1;
+      this.#worker.once('exit', () => {
+        abandoned -= 1;
+      });
       this.#over({ kind: 'abandoned', reason });
     });
     this.#options.onKill?.();

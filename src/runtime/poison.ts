@@ -3,8 +3,10 @@
  * incarnations. What counts is the content, since a restart sends the same words as another object.
  */
 
-/** Deaths after which a message is set aside. */
+/** Deaths within the time below after which a message is set aside. */
 export const DEATHS_TO_SET_ASIDE = 2;
+/** A death so long ago, ms, is forgotten, and what was set aside gets another try: a machine can stall twice in a month. */
+export const FORGET_AFTER_MS = 10 * 60_000;
 /** Messages remembered; the one that killed longest ago is forgotten first. */
 export const MAX_SUSPECTS = 64;
 
@@ -15,19 +17,21 @@ export type Sent =
 
 export class PoisonRegister {
   readonly #onSetAside: (sent: Sent) => void;
-  #deaths = new Map<string, number>();
+  readonly #nowMs: () => number;
+  #deaths = new Map<string, { readonly count: number; readonly lastMs: number }>();
 
-  /** `onSetAside` is told each time something is kept from the actor. */
-  constructor(onSetAside: (sent: Sent) => void) {
+  /** `onSetAside` is told each time something is kept from the actor; `nowMs` is monotonic. */
+  constructor(onSetAside: (sent: Sent) => void, nowMs: () => number) {
     this.#onSetAside = onSetAside;
+    this.#nowMs = nowMs;
   }
 
   /** The actor died inside of this. */
   killed(sent: Sent): void {
     const key = JSON.stringify(sent);
-    const deaths = (this.#deaths.get(key) ?? 0) + 1;
+    const count = this.#count(key) + 1;
     this.#deaths.delete(key);
-    this.#deaths.set(key, deaths);
+    this.#deaths.set(key, { count, lastMs: this.#nowMs() });
     for (const oldest of this.#deaths.keys()) {
       if (this.#deaths.size <= MAX_SUSPECTS) break;
       this.#deaths.delete(oldest);
@@ -37,8 +41,13 @@ export class PoisonRegister {
   /** False: it is set aside, and has been reported. Costs nothing as long as nothing has killed. */
   admits(sent: Sent): boolean {
     if (this.#deaths.size === 0) return true;
-    if ((this.#deaths.get(JSON.stringify(sent)) ?? 0) < DEATHS_TO_SET_ASIDE) return true;
+    if (this.#count(JSON.stringify(sent)) < DEATHS_TO_SET_ASIDE) return true;
     this.#onSetAside(sent);
     return false;
+  }
+
+  #count(key: string): number {
+    const deaths = this.#deaths.get(key);
+    return deaths && this.#nowMs() - deaths.lastMs < FORGET_AFTER_MS ? deaths.count : 0;
   }
 }

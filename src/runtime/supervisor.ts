@@ -102,7 +102,10 @@ export class Supervisor {
     this.#closed = true;
     this.#stopLooks();
     this.#cancelSooner();
-    for (const slot of this.#slots) this.#takeOver(slot);
+    for (const slot of this.#slots) {
+      this.#takeOver(slot);
+      if (slot.state === 'starting') slot.spec.abort?.('it is not needed any more');
+    }
     for (const slot of this.#slots.toReversed()) {
       await this.#end(slot);
       slot.state = 'stopped';

@@ -441,6 +441,40 @@ describe('an agent that ended in between', () => {
     expect(bench.effects).toHaveLength(2);
   });
 
+  it('K2: one that comes again while another is taken up is done once, and in its turn', async () => {
+    const bench = new CommandBench();
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    bench.beforeSession = async ({ command_id }) => {
+      if (command_id === 'c1') await gate;
+      return null;
+    };
+    pending(bench, extend);
+    const pause = { ...extend, command: 'pause', command_id: 'c3', parameters: {} } as const;
+    bench.commands.accept({ ...bench.commands.records.get('c1')!, commandId: 'c3', command: pause });
+    const resumed = bench.desk.resumePending();
+    const stored = bench.commands.records.get('c3')!;
+    const { bodyHash } = stored;
+    expect(bodyHash).toBe('h');
+    // The parent takes it back before it was done.
+    const back = bench.control({ command: 'resume', command_id: 'c4' });
+    await new Promise((resolve) => setImmediate(resolve));
+    release();
+    await Promise.all([resumed, back]);
+    expect(bench.effects.map((effect) => effect.split(' ')[0])).toEqual(['extend_time', 'pause', 'resume']);
+  });
+
+  it('K2: a close that takes its time holds up nothing that was accepted beside it', async () => {
+    const bench = new CommandBench();
+    bench.beforeClose = () => new Promise(() => {});
+    pending(bench, close);
+    pending(bench, extend);
+    void bench.desk.resumePending();
+    await expect.poll(() => bench.told()).toEqual(['command_completed c1']);
+  });
+
   it('K2: what was accepted long ago is reported, not carried out', async () => {
     const bench = new CommandBench();
     pending(bench, extend, 3_600_000);

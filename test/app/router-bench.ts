@@ -96,6 +96,7 @@ export const closeOrder = (cause: 'day' | 'pause', pid: number): FromSession => 
     },
   ],
   started: [],
+  stopped: [],
   trustedBiasMs: 5,
   command: null,
 });

@@ -159,3 +159,40 @@ describe('E1: what was closed is told so only as long as somebody closes it', ()
     expect(both.events()[0]).toMatchObject({ event_type: 'roblox_stopped', data: { reason: 'command' } });
   });
 });
+
+describe('T7: a session actor that is down while games end', () => {
+  const stop = (pid: number, endedAwakeMs: number) =>
+    ({ type: 'process.stopped', identity: identity(pid), endedAwakeMs, how: 'exit' }) as const;
+
+  test('its next life is told each stop at its own moment before it is told what runs', () => {
+    const { router, toSession } = setUp([toldRow(7), toldRow(8)]);
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(7), player(8)], source: 'procfs' });
+    router.fromScanner(stop(7, 999_500));
+    toSession.length = 0;
+    router.greetSession();
+    expect(toSession).toMatchObject([
+      { type: 'process.played', process: { pid: 7 }, child: 'default_child', endedAwakeMs: 999_500 },
+      { type: 'processes.snapshot', processes: [{ process: { pid: 8 } }] },
+    ]);
+  });
+
+  test('a stop that it has taken in is not told to the next one', () => {
+    const { router, toSession } = setUp([toldRow(7)]);
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(7)], source: 'procfs' });
+    router.fromScanner(stop(7, 999_500));
+    router.fromSession({ ...closeOrder('day', 7), closes: [], stopped: [identity(7)] });
+    toSession.length = 0;
+    router.greetSession();
+    expect(toSession).toMatchObject([{ type: 'processes.snapshot', processes: [] }]);
+  });
+
+  test('E4 C4: what waits for it when the agent stops is told then, and nothing after it', () => {
+    const { router, kinds, clock } = setUp();
+    router.fromScanner({ type: 'process.started', process: player(7), found: false });
+    router.fromScanner(stop(7, 999_500));
+    expect(kinds()).toEqual(['roblox_started']);
+    router.stop();
+    expect(kinds()).toEqual(['roblox_started', 'roblox_stopped']);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});

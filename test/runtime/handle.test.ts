@@ -293,7 +293,10 @@ describe('poison', () => {
     'a %s that has killed twice gets no third try and is reported',
     async (_title, sent) => {
       const setAside: Sent[] = [];
-      const poison = new PoisonRegister((what) => setAside.push(what));
+      const poison = new PoisonRegister(
+        (what) => setAside.push(what),
+        () => 0,
+      );
       for (const incarnation of [1, 2, 3]) {
         const thread = await startThread('crash-on-message', { incarnation, poison });
         await thread.ready;
@@ -313,7 +316,10 @@ describe('poison', () => {
 
   test('a message that merely waited while its actor crashed is not accused', async () => {
     const setAside: Sent[] = [];
-    const poison = new PoisonRegister((what) => setAside.push(what));
+    const poison = new PoisonRegister(
+      (what) => setAside.push(what),
+      () => 0,
+    );
     for (const incarnation of [1, 2]) {
       const thread = await startThread('crash-on-message', { incarnation, poison });
       thread.handle.post('crash');
@@ -329,7 +335,10 @@ describe('poison', () => {
   });
 
   test('a hang is held against the message it hangs in', async () => {
-    const poison = new PoisonRegister(() => {});
+    const poison = new PoisonRegister(
+      () => {},
+      () => 0,
+    );
     for (const incarnation of [1, 2]) {
       const thread = await startThread('busy-loop', { incarnation, poison });
       thread.handle.post('spin');

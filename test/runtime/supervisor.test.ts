@@ -95,6 +95,19 @@ describe('start and stop', () => {
     expect(Object.values(w.children).map((child) => child.alive)).toEqual([0, 0, 0]);
   });
 
+  test('a stop while a child starts that can be kept from it: it is not waited for', async () => {
+    const aborted: string[] = [];
+    const w = world('one_for_one', { b: { abort: (reason) => void aborted.push(reason) } });
+    w.children.b!.start = 'waits';
+    void w.supervisor.start();
+    await settled();
+    const stopped = w.supervisor.stop();
+    expect(aborted).toHaveLength(1);
+    w.children.b!.goOn();
+    await stopped;
+    expect(Object.values(w.children).map((child) => child.alive)).toEqual([0, 0, 0]);
+  });
+
   test('a stop right after the start: nothing is started', async () => {
     const w = world('one_for_one');
     await Promise.all([w.supervisor.start(), w.supervisor.stop()]);

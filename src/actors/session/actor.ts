@@ -131,13 +131,19 @@ function inAwake(message: ToSession, clocks: Clocks): ToSession {
       };
     case 'process.started':
       return { ...message, process: awakeProcess(message.process, clocks) };
-    case 'process.stopped': {
-      const { endedAwakeMs } = message;
-      return { ...message, endedAwakeMs: endedAwakeMs === null ? null : clocks.toAwake(endedAwakeMs) };
+    case 'process.stopped':
+      return { ...message, endedAwakeMs: awakeMoment(message.endedAwakeMs, clocks) };
+    case 'process.played': {
+      const process = awakeProcess(message.process, clocks);
+      return { ...message, process, endedAwakeMs: awakeMoment(message.endedAwakeMs, clocks) };
     }
     default:
       return message;
   }
+}
+
+function awakeMoment(sharedMs: number | null, clocks: Clocks): number | null {
+  return sharedMs === null ? null : clocks.toAwake(sharedMs);
 }
 
 function awakeProcess(process: GameProcess, clocks: Clocks): GameProcess {

@@ -25,6 +25,7 @@ import {
   endOverdue,
   endUnconfigured,
   leaveAtBoot,
+  processPlayed,
   processStarted,
   processStopped,
   reconcile,
@@ -50,6 +51,12 @@ export type Step<S, E> = readonly [state: S, effects: readonly E[]];
 
 /** Elapsed and awake time that differ by more between two readings were a suspend, ms. */
 const SUSPEND_MS = 1_000;
+/** Messages that say themselves up to when it is charged. */
+const SAY_THEMSELVES: ReadonlySet<SessionMessage['type']> = new Set([
+  'process.stopped',
+  'process.played',
+  'processes.snapshot',
+]);
 /** A deadline nearer than this is put off, ms: timers are no finer, and a loop of steps must get on. */
 const SHORTEST_SLEEP_MS = 1;
 
@@ -94,8 +101,7 @@ export function step(
   lookedAwakeMs: number = reading.awakeMs,
 ): Step<SessionState, SessionEffect> {
   const turn = beginTurn(state, lookedAwakeMs, reading.awakeMs);
-  // These two say themselves up to when it is charged.
-  const saysItself = message.type === 'process.stopped' || message.type === 'processes.snapshot';
+  const saysItself = SAY_THEMSELVES.has(message.type);
   advance(turn, reading, saysItself ? lookedAwakeMs : reading.awakeMs);
   if (!saysItself) chargeAll(turn);
   receive(turn, message);
@@ -217,6 +223,9 @@ function receive(turn: Turn, message: SessionMessage): void {
       break;
     case 'process.started':
       processStarted(turn, message.process, message.child);
+      break;
+    case 'process.played':
+      processPlayed(turn, message);
       break;
     case 'process.stopped':
       processStopped(turn, message.identity, message.endedAwakeMs, message.by);

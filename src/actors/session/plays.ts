@@ -18,8 +18,16 @@ const SHORTEST_GAP_MS = 1_000;
 /** Starts are told to 10 ms on Linux; within so long of the one before, a start gets the next millisecond that is free. */
 const SAME_START_MS = 100;
 
-/** A game process runs. One that nobody limits (no child, or none that is configured) makes no session. */
-export function processStarted(turn: Turn, process: GameProcess, childId: string | null): void {
+/**
+ * A game process runs, or ran up to `ranToAwakeMs`. One that nobody limits (no child, or none that is configured) makes no
+ * session.
+ */
+export function processStarted(
+  turn: Turn,
+  process: GameProcess,
+  childId: string | null,
+  ranToAwakeMs = turn.state.reading.awakeMs,
+): void {
   const { state } = turn;
   turn.started.push({ pid: process.pid, startKey: process.startKey });
   if (childId === null || !profileIn(state, childId)) return;
@@ -37,12 +45,20 @@ export function processStarted(turn: Turn, process: GameProcess, childId: string
   if (isRunning(session)) chargeTo(turn, session, now);
   session.members = [...session.members, newMember(process)];
   session.gone = null;
-  charge(turn, session, startAwakeMs, now);
-  session.chargedToAwakeMs = Math.max(session.chargedToAwakeMs, now);
-  session.provenMs = state.nowMs;
+  const ranTo = Math.min(ranToAwakeMs, now);
+  charge(turn, session, startAwakeMs, ranTo);
+  session.chargedToAwakeMs = Math.max(session.chargedToAwakeMs, ranTo);
+  session.provenMs = state.nowMs - (now - ranTo);
   if (!continued) turn.events.push(sessionEvent('session_started', sessionData(turn, session, null)));
   if (before && before.remainingMs <= 0) refuseStart(turn, session, before);
   turn.write = true;
+}
+
+/** A whole play, heard of when it is over: the session may know its start already. */
+export function processPlayed(turn: Turn, played: Extract<ToSession, { type: 'process.played' }>): void {
+  const { process, child, endedAwakeMs, by } = played;
+  processStarted(turn, process, child, endedAwakeMs ?? process.startedAwakeMs);
+  processStopped(turn, process, endedAwakeMs, by);
 }
 
 /** A game process went. `endedAwakeMs` null: nobody saw when, so the last moment that is proven is taken. */
@@ -52,6 +68,7 @@ export function processStopped(
   endedAwakeMs: number | null,
   by: 'limit' | 'pause' | 'command' | undefined,
 ): void {
+  turn.stopped.push({ pid: identity.pid, startKey: identity.startKey });
   for (const session of turn.state.sessions.values()) {
     const member = session.members.find((m) => isSame(m, identity));
     if (!member) continue;

@@ -14,6 +14,7 @@ export interface Turn {
   readonly closes: CloseOrder[];
   /** Processes whose start was taken in. */
   readonly started: ProcessIdentity[];
+  readonly stopped: ProcessIdentity[];
   /** Sessions that ended in this step. */
   readonly ended: SessionData[];
   command: { readonly commandId: string; readonly result: unknown } | null;
@@ -38,6 +39,7 @@ export function beginTurn(state: SessionState, lookedAwakeMs: number, nowAwakeMs
     events: [],
     closes: [],
     started: [],
+    stopped: [],
     ended: [],
     command: null,
     refusal: null,
