@@ -72,12 +72,12 @@ export class AgentApi {
     return this.#ask<ConnectAnswer>({ method: 'POST', path: '/desktop/connect', body, signal });
   }
 
-  /** `waitSeconds` holds the answer until there is something to return. */
-  poll(after: Position, limit: number, waitSeconds: number, signal: AbortSignal): Promise<PollAnswer> {
+  /** `after` null: nothing was ever acknowledged. `waitSeconds` holds the answer until there is something to return. */
+  poll(after: Position | null, limit: number, waitSeconds: number, signal: AbortSignal): Promise<PollAnswer> {
     const query = {
       client_id: this.#clientId,
-      after: after.offset,
-      epoch: after.epoch,
+      after: after?.offset ?? 0,
+      epoch: after?.epoch,
       limit,
       wait: waitSeconds || undefined,
     };
