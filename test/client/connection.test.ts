@@ -348,6 +348,16 @@ describe('commands', () => {
     expect(agent.commands[0]?.command_id).toBe(agent.commands[1]?.command_id);
   });
 
+  it('K2: a command outlives a restart of the agent that takes some seconds', async () => {
+    const connection = await connect();
+    const { port } = agent;
+    await agent.stop();
+    const sent = connection.command({ command: 'pause' });
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await agent.start(port);
+    expect(await sent).toMatchObject({ status: 'success' });
+  });
+
   it('a refusal is an AgentError with the problem, and is not repeated', async () => {
     const connection = await connect();
     agent.failHttp = 401;
