@@ -309,6 +309,28 @@ describe('doctor', () => {
     expect(problems[0]).toMatchObject({ check: 'agent' });
   });
 
+  test('H1: takes none of the eight places of clients, and finds delivery well when all are taken', async () => {
+    const agent = await agentOf();
+    const token = agent.token('view');
+    const connect = (client_id: string) =>
+      http({ url: agent.url, path: '/desktop/connect', token, body: { client_id } });
+    for (let i = 1; i < 8; i++) await connect(`desk-${i}`);
+    await look();
+    expect((await connect('desk-8')).status).toBe(200);
+    const { findings } = await look();
+    for (const check of ['delivery', 'self-test'])
+      expect(findings.find((f) => f.check === check)).toMatchObject({ verdict: 'ok' });
+    expect((await connect('desk-9')).status).toBe(409);
+  });
+
+  test('C10: a WebSocket that the configuration switches off is no problem: delivery is tested by polling', async () => {
+    await agentOf({ config: { desktop_client: { websocket: { enabled: false } } } });
+    const { findings, problems } = await look();
+    expect(findings.find((f) => f.check === 'delivery')).toMatchObject({ verdict: 'note' });
+    expect(findings.find((f) => f.check === 'self-test')).toMatchObject({ verdict: 'ok' });
+    expect(problems.filter((f) => f.check !== 'service')).toEqual([]);
+  });
+
   test('takes nothing from other clients: what waits for the default client still waits', async () => {
     const agent = await agentOf();
     const queued = async () => {
