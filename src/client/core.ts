@@ -283,7 +283,8 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     try {
       return (await this.#platform.resolve()).token !== used;
     } catch {
-      return false;
+      // The agent cannot be found just now, so its new token cannot either: the next attempt says.
+      return true;
     }
   }
 
