@@ -185,6 +185,8 @@ function failure(error: unknown): ExitCode {
 const LINGER_MS = 3_000;
 
 withoutEmpty(process.env);
+// Whoever read the output may be gone (`playwarden help | true`): the command still ends as it did.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
 program()
   .parseAsync()
   .then(() => outcome, failure)

@@ -48,6 +48,7 @@ export function day(text: string): string {
 /** An argument that is a number of minutes. */
 export function minutes(text?: string): number {
   const value = Number(text);
-  if (!text || Number.isNaN(value)) throw new UserError(EXIT.usage, `"${text}" is not a number of minutes.`);
+  if (!text?.trim() || !Number.isFinite(value))
+    throw new UserError(EXIT.usage, `"${text}" is not a number of minutes.`);
   return value;
 }

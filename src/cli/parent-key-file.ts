@@ -48,28 +48,38 @@ export interface ConfigText {
   readonly indent: string | number;
 }
 
-/** Reads the document without touching it. Throws UserError 78 when it is not a JSON object. */
+/**
+ * Reads the document without touching it. Throws UserError 78 when it is not a JSON object, or one that the agent would
+ * refuse: what is not understood could not be kept.
+ */
 export function readDocument(text: string, file: string): ConfigText {
   const document = parseObject(text.replace(/^\uFEFF/, ''));
   if (!document) throw new UserError(EXIT.config, `${file} is not a JSON object: mend it first.`);
+  const checked = parseConfig(document);
+  if (!checked.ok) {
+    const problems = checked.errors.map((e) => `${e.path}: ${e.message}`).join('\n');
+    throw new UserError(EXIT.config, `${file} does not hold, and nothing was written:\n${problems}`);
+  }
   return { document, indent: /\n([ \t]+)"/.exec(text)?.[1] ?? 2 };
 }
 
-export function parentKeysOf({ document }: ConfigText): readonly ParentKey[] {
-  const { security } = document;
-  const keys = isObject(security) ? security.parent_keys : undefined;
-  return Array.isArray(keys) ? keys.flatMap((key) => parentKey.safeParse(key).data ?? []) : [];
+/** A parent key of the document. */
+export interface Enrolled {
+  readonly key: ParentKey;
+  /** As its author wrote it, with members that say nothing to us. */
+  readonly entry: unknown;
 }
 
-/** The document with these parent keys and all else as it was. Throws UserError 78 when the agent would refuse it. */
-export function withParentKeys({ document, indent }: ConfigText, keys: readonly ParentKey[]): string {
+export function parentKeysOf({ document }: ConfigText): readonly Enrolled[] {
+  const { security } = document;
+  const entries: unknown = isObject(security) ? security.parent_keys : undefined;
+  return Array.isArray(entries) ? entries.map((entry) => ({ key: parentKey.parse(entry), entry })) : [];
+}
+
+/** The document with these entries as parent keys and all else as it was. */
+export function withParentKeys({ document, indent }: ConfigText, entries: readonly unknown[]): string {
   const security = isObject(document.security) ? document.security : {};
-  const next = { ...document, security: { ...security, parent_keys: keys } };
-  const checked = parseConfig(next);
-  if (!checked.ok) {
-    const problems = checked.errors.map((e) => `${e.path}: ${e.message}`).join('\n');
-    throw new UserError(EXIT.config, `The configuration does not hold; nothing was written:\n${problems}`);
-  }
+  const next = { ...document, security: { ...security, parent_keys: entries } };
   return `${JSON.stringify(next, null, indent)}\n`;
 }
 

@@ -11,7 +11,7 @@ import { findAgent } from '../client/discover.ts';
 import type { ParentKey } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
 import { columns } from './columns.ts';
-import { keyInForce } from './key-in-force.ts';
+import { type InForce, keyInForce } from './key-in-force.ts';
 import { parentKeysOf, readDocument, readPublicKey, withParentKeys } from './parent-key-file.ts';
 import type { DataDirOption } from './running-agent.ts';
 
@@ -31,18 +31,18 @@ export async function addParentKey(keyFile: string, options: ParentKeyOptions): 
   if (options.config === undefined) await prepareDataDir(options.dataDir ?? defaultDataDir());
   const file = configOf(options);
   const keys = parentKeysOf(file);
-  const known = keys.some((other) => other.x === key.x);
-  if (!known) writeConfig(file, withParentKeys(file, [...keys, key]));
+  const known = keys.some((other) => other.key.x === key.x);
+  if (!known) writeConfig(file, withParentKeys(file, [...keys.map(({ entry }) => entry), key]));
   console.log(`${known ? 'Enrolled already' : 'Enrolled'} in ${file.path}:\n\n  ${print}\n`);
   console.log(
     'Compare this with what the phone shows. Commands that change something must be signed from now on.',
   );
-  return inForce(options, print, true);
+  return inForce(options, print, 'yes');
 }
 
 export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCode> {
   const keys = parentKeysOf(configOf(options));
-  const rows = await Promise.all(keys.map(async (key) => [await thumbprint(key), key.kid ?? '']));
+  const rows = await Promise.all(keys.map(async ({ key }) => [await thumbprint(key), key.kid ?? '']));
   console.log(rows.length > 0 ? columns(rows).join('\n') : 'No parent key is enrolled.');
   return EXIT.ok;
 }
@@ -51,20 +51,19 @@ export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCod
 export async function removeParentKey(prefix: string, options: ParentKeyOptions): Promise<ExitCode> {
   const file = configOf(options);
   const keys = parentKeysOf(file);
-  const prints = await Promise.all(keys.map(thumbprint));
-  const named = keys.filter((_, i) => prefix.length >= LEAST_PREFIX && prints[i]?.startsWith(prefix));
-  const [key, ...more] = named;
-  if (!key || more.length > 0) {
-    const why = key ? 'is the beginning of several' : 'names no enrolled key';
+  const prints = await Promise.all(keys.map(({ key }) => thumbprint(key)));
+  const named = new Set(prints.filter((p) => prefix.length >= LEAST_PREFIX && p.startsWith(prefix)));
+  const [print] = named;
+  if (print === undefined || named.size > 1) {
+    const why = print !== undefined ? 'is the beginning of several' : 'names no enrolled key';
     throw new UserError(EXIT.usage, `"${prefix}" ${why}: playwarden parent-key list shows them.`);
   }
-  const left = keys.filter((other) => other !== key);
+  const left = keys.flatMap(({ entry }, i) => (prints[i] === print ? [] : [entry]));
   writeConfig(file, withParentKeys(file, left));
-  const print = await thumbprint(key);
   console.log(`Removed from ${file.path}: ${print}`);
   if (left.length === 0)
     console.log('No parent key is left: the control token alone commands the agent again.');
-  return inForce(options, print, false);
+  return inForce(options, print, 'no');
 }
 
 /** RFC 7638, as a phone program shows it. */
@@ -80,19 +79,30 @@ type ConfigOnDisk = ReturnType<typeof readDocument> & { readonly path: string; r
 function configOf({ config, dataDir }: ParentKeyOptions): ConfigOnDisk {
   if (config !== undefined) {
     const text = readText(config);
-    const path = realpathSync(config);
-    return { ...readDocument(text, path), path, mode: statSync(path).mode & 0o777 };
+    const { path, mode } = fileBehind(config);
+    return { ...readDocument(text, path), path, mode };
   }
   const path = join(dataDir ?? defaultDataDir(), 'config.json');
-  const text = statSync(path, { throwIfNoEntry: false }) ? readText(path) : '{}';
-  return { ...readDocument(text, path), path, mode: 0o600 };
+  return { ...readDocument(readText(path, '{}'), path), path, mode: 0o600 };
 }
 
-function readText(file: string): string {
+/** `missing`: what stands for a file that is not there; left out, it must be. */
+function readText(file: string, missing?: string): string {
   try {
     return readSmallFile(file);
   } catch (error) {
+    if (missing !== undefined && reasonOf(error) === 'ENOENT') return missing;
     throw new UserError(EXIT.config, `${file} cannot be read (${reasonOf(error)}).`);
+  }
+}
+
+/** Where a link leads: the file itself is replaced. What a shell hands over (`/dev/stdin`) is nowhere. */
+function fileBehind(file: string): { readonly path: string; readonly mode: number } {
+  try {
+    const path = realpathSync(file);
+    return { path, mode: statSync(path).mode & 0o777 };
+  } catch {
+    throw new UserError(EXIT.config, `${file} is no file that could be written again.`);
   }
 }
 
@@ -113,7 +123,7 @@ function writeConfig({ path, mode }: ConfigOnDisk, text: string): void {
 async function inForce(
   { dataDir, config }: ParentKeyOptions,
   print: string,
-  wanted: boolean,
+  wanted: Exclude<InForce, 'unknown'>,
 ): Promise<ExitCode> {
   const dir = dataDir ?? defaultDataDir();
   const agent = await findAgent(dir).catch(() => null);
@@ -134,8 +144,14 @@ async function inForce(
     );
   }
   const deadline = Date.now() + RELOAD_MS;
-  while ((await keyInForce(dir, print)) !== wanted) {
+  for (;;) {
+    const found = await keyInForce(dir, print);
+    if (found === wanted) break;
     if (Date.now() > deadline) {
+      if (found === 'unknown') {
+        const said = `The running agent (pid ${agent.pid}) does not answer`;
+        throw new UserError(EXIT.failed, `${said}: whether it has taken this is not known.`);
+      }
       const file = config === undefined ? 'give its file with --config' : `is ${config} its file?`;
       throw new UserError(
         EXIT.failed,

@@ -14,12 +14,15 @@ export class AgentError extends Error {
   readonly status: number;
   /** The agent's own words; null when the answer was not problem+json. */
   readonly problem: ProblemBody | null;
+  /** Of the command that was refused; null: it was none, or a signed one. */
+  readonly commandId: string | null;
 
-  constructor(status: number, problem: ProblemBody | null) {
+  constructor(status: number, problem: ProblemBody | null, commandId: string | null = null) {
     super(problem?.detail ?? `the agent answered ${status}`);
     this.name = 'AgentError';
     this.status = status;
     this.problem = problem;
+    this.commandId = commandId;
   }
 
   /** `urn:playwarden:problem:<slug>` → the slug. */
@@ -72,12 +75,12 @@ export class AgentApi {
     return this.#ask<ConnectAnswer>({ method: 'POST', path: '/desktop/connect', body, signal });
   }
 
-  /** `waitSeconds` holds the answer until there is something to return. */
-  poll(after: Position, limit: number, waitSeconds: number, signal: AbortSignal): Promise<PollAnswer> {
+  /** `after` null: nothing was ever acknowledged. `waitSeconds` holds the answer until there is something to return. */
+  poll(after: Position | null, limit: number, waitSeconds: number, signal: AbortSignal): Promise<PollAnswer> {
     const query = {
       client_id: this.#clientId,
-      after: after.offset,
-      epoch: after.epoch,
+      after: after?.offset ?? 0,
+      epoch: after?.epoch,
       limit,
       wait: waitSeconds || undefined,
     };
@@ -136,5 +139,6 @@ function parse(text: string): object | null {
 }
 
 function problemOf(body: object | null): ProblemBody | null {
-  return body && 'type' in body && 'detail' in body ? (body as ProblemBody) : null;
+  const { type, detail } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof type === 'string' && typeof detail === 'string' ? (body as ProblemBody) : null;
 }

@@ -9,12 +9,13 @@ import type { WelcomeFrame } from '../protocol/frames.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import {
   AgentApi,
-  AgentError,
   type AgentStatus,
   type CommandRequest,
   type ConfirmAnswer,
   type UsageDay,
 } from './agent-api.ts';
+import { commandUntilAnswered } from './command-until-answered.ts';
+import { within } from './deadline.ts';
 import { Inbox, type Item } from './inbox.ts';
 import { closeVerdict, INITIAL_LINK, type LinkEffect, type LinkInput, type LinkState, step } from './link.ts';
 import { type PollFailure, type PollLink, startPollLink } from './poll-link.ts';
@@ -24,9 +25,6 @@ import { type SocketEnd, type SocketLink, startSocketLink } from './socket-link.
 
 /** A request that is not answered by then fails, ms. */
 const REQUEST_TIMEOUT_MS = 15_000;
-/** How often a command whose answer was lost is sent again; its `command_id` keeps it from being done twice. */
-const COMMAND_ATTEMPTS = 3;
-const COMMAND_PAUSE_MS = 500;
 const TOKEN_ROTATED = 4501;
 
 /** The agent told this client to stop coming back (contract W6, 4500 to 4999). */
@@ -114,20 +112,13 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
   }
 
   /**
-   * Carries out a command (contract section 7). A lost answer is asked for again under the same `command_id`.
-   * Rejects with AgentError when the agent refuses; a command that was carried out but failed has `status: 'error'`.
+   * Carries out a command (contract section 7). A lost answer is asked for again under the same `command_id`, for
+   * about 30 s. Rejects with AgentError when the agent refuses and with UnansweredError when it does not answer, both
+   * with the `commandId` to ask again under; a command that was carried out but failed has `status: 'error'`.
    */
-  async command(request: CommandRequest): Promise<CommandAnswer> {
-    const body = 'jws' in request ? request : { command_id: globalThis.crypto.randomUUID(), ...request };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#within((signal) => this.#api.command(body, signal));
-      } catch (error) {
-        const answered = error instanceof AgentError && error.status < 500;
-        if (answered || attempt === COMMAND_ATTEMPTS || this.#link.stopped) throw error;
-        await new Promise<void>((resolve) => this.#platform.clock.after(COMMAND_PAUSE_MS, resolve));
-      }
-    }
+  command(request: CommandRequest): Promise<CommandAnswer> {
+    const { clock } = this.#platform;
+    return commandUntilAnswered({ api: this.#api, clock, stopped: () => this.#link.stopped }, request);
   }
 
   /** Tells whether a session reached Firebase (contract H3). */
@@ -292,7 +283,8 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     try {
       return (await this.#platform.resolve()).token !== used;
     } catch {
-      return false;
+      // The agent cannot be found just now, so its new token cannot either: the next attempt says.
+      return true;
     }
   }
 
@@ -327,14 +319,8 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     this.#input({ type: 'poll.failed', random, refused: refused && !unknown, retryAfterMs, reason });
   }
 
-  async #within<T>(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const abort = new AbortController();
-    const cancel = this.#platform.clock.after(REQUEST_TIMEOUT_MS, () => abort.abort());
-    try {
-      return await request(abort.signal);
-    } finally {
-      cancel();
-    }
+  #within<T>(request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return within(this.#platform.clock, REQUEST_TIMEOUT_MS, request);
   }
 
   #publish(state: ConnectionState): void {

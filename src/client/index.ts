@@ -18,6 +18,7 @@ export {
   type UsageDay,
 } from './agent-api.ts';
 export { memoryPositions, type StandardSocketClass, standardSocket } from './browser.ts';
+export { UnansweredError } from './command-until-answered.ts';
 export { Connection, StoppedError } from './core.ts';
 export type {
   ClientOptions,

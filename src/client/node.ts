@@ -9,6 +9,9 @@ import { nodeFetch } from './node-fetch.ts';
 import type { Endpoint, OpenSocket, Platform, PositionStore } from './ports.ts';
 import { defaultPositionFile, filePositions } from './position-file.ts';
 
+/** How long the agent may take to answer a close, ms. */
+const CLOSE_GRACE_MS = 1_000;
+
 export interface NodeOptions {
   readonly clientId: string;
   readonly role?: 'view' | 'control';
@@ -57,6 +60,10 @@ const headerSocket: OpenSocket = ({ url, token }, handlers) => {
     send: (text) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(text);
     },
-    close: () => socket.close(1000),
+    close: () => {
+      socket.close(1000);
+      // An agent that hangs answers no close frame, and ws would hold the process for 30 s.
+      setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();
+    },
   };
 };

@@ -19,9 +19,6 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** Pause between polls that would be answered at once with what is here already, since it is not stored yet. */
 const REPEAT_PAUSE_MS = 1_000;
 
-/** No log has this epoch, so the agent reads from the oldest event it keeps (contract E5). */
-export const BEFORE_EVERYTHING: Position = { epoch: 'none', offset: 0 };
-
 export interface PollFailure {
   readonly refused: boolean;
   readonly slug: string | null;
@@ -76,15 +73,15 @@ export function startPollLink(host: PollLinkHost): PollLink {
     answered = true;
     if (host.clock.monotonic() - sentAt < QUICK_MS) batch = Math.min(2 * batch, BATCH);
     host.onAnswered();
-    if (answer.gap && answer.gap.from.epoch !== BEFORE_EVERYTHING.epoch) host.onGap(answer.gap);
+    if (answer.gap) host.onGap(answer.gap);
     const fresh = host.onEvents(answer);
     return answer.events.length > 0 && fresh === 0 ? 'nothing new' : 'done';
   }
 
-  /** Where the agent has this client, asked for without moving it. */
-  async function cursor(): Promise<Position> {
+  /** Where the agent has this client, asked for without moving it; null: where it was first seen. */
+  async function cursor(): Promise<Position | null> {
     const { acked_epoch, acked_offset } = await within(0, (signal) => host.api.connect(signal));
-    return acked_epoch === null ? BEFORE_EVERYTHING : { epoch: acked_epoch, offset: acked_offset };
+    return acked_epoch === null ? null : { epoch: acked_epoch, offset: acked_offset };
   }
 
   async function within<T>(waitSeconds: number, request: (signal: AbortSignal) => Promise<T>): Promise<T> {

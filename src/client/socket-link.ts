@@ -53,6 +53,8 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   let acknowledged: Position | null = null;
   /** A gap that the welcome told and that lies ahead: the events up to its `from` come first. */
   let ahead: Gap | null = null;
+  /** What the agent said against the hello, in its own words: the close code alone does not say it. */
+  let refusal = '';
   let cancelTimer = host.clock.after(WELCOME_TIMEOUT_MS, () => end(1006, 'no welcome in time'));
 
   const socket: ClientSocket = host.openSocket(endpoint, {
@@ -72,7 +74,7 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   function end(code: number, reason: string): void {
     if (ended) return;
     release();
-    host.onEnd({ code, reason: reason || reasonOf(code), retryAfterMs });
+    host.onEnd({ code, reason: refusal || reason || reasonOf(code), retryAfterMs });
   }
 
   function release(): void {
@@ -102,6 +104,9 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
         return;
       case 'gap':
         onGap(gapFrame.safeParse(frame).data);
+        return;
+      case 'error':
+        if (!welcomed) refusal = detailOf(frame.problem);
         return;
       case 'bye':
         retryAfterMs = byeFrame.safeParse(frame).data?.retry_after_ms ?? null;
@@ -133,6 +138,14 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
     ahead = welcome.gap;
     const at = acknowledged ?? { epoch: welcome.acked_epoch, offset: welcome.acked_offset };
     if (ahead && same(at, ahead.from)) onGap(ahead);
+    tellStored(welcome);
+  }
+
+  /** The program stored more than the agent knows of: without this it would count as unacknowledged until more comes. */
+  function tellStored({ epoch, last_offset, acked_epoch, acked_offset }: WelcomeFrame): void {
+    if (acknowledged?.epoch !== epoch || acknowledged.offset > last_offset) return;
+    const known = acked_epoch === epoch ? acked_offset : 0;
+    if (acknowledged.offset > known) send({ type: 'ack', ...acknowledged });
   }
 
   function onGap(gap: Gap | undefined): void {
@@ -163,6 +176,12 @@ function same(a: { readonly epoch: string | null; readonly offset: number }, b: 
 
 function isUpTo(at: Position, last: Position): boolean {
   return at.epoch === last.epoch && at.offset <= last.offset;
+}
+
+/** The sentence of a problem; empty when it has none. */
+function detailOf(problem: unknown): string {
+  const { detail } = (problem ?? {}) as { readonly detail?: unknown };
+  return typeof detail === 'string' ? detail : '';
 }
 
 function reasonOf(code: number): string {

@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: the whole flow in about ten seconds, with a real agent, a real client and a real process, printed
- * as a timeline. Exits 0, or 1 with the step that failed.
+ * as a timeline. Exits 0, or 1 with the step that failed; what interrupts it leaves nothing behind either.
  */
 import { type Connection, connect, type DeliveredEvent, type EventBody } from '../client/index.ts';
 import { type Stage, setStage } from './stage.ts';
@@ -47,7 +47,7 @@ function kindOf(event: EventBody): string {
 
 async function play(stage: Stage): Promise<void> {
   const { dataDir } = stage;
-  say('agent', stage.readyLine);
+  say('agent', await stage.ready);
 
   step = 'connecting the desktop client';
   const client = await connect(
@@ -108,15 +108,26 @@ async function play(stage: Stage): Promise<void> {
   await back.close();
 }
 
-let stage: Stage | undefined;
+/** As a shell has it: 128 and the number of the signal. */
+const INTERRUPTED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+let interrupted = false;
+// Before there is anything to clear: the setting of the stage takes its time and is one turn of the loop.
+for (const [signal, code] of Object.entries(INTERRUPTED)) {
+  process.on(signal, () => {
+    interrupted = true;
+    void stage.clear().then(() => process.exit(code));
+  });
+}
+const stage = setStage();
 try {
-  stage = await setStage();
   await play(stage);
   step = 'cleaning up';
   await stage.clear();
   say('demo', 'done, everything is cleaned up');
 } catch (error) {
-  console.error(`The demo failed while ${step}: ${error instanceof Error ? error.message : error}`);
-  await stage?.clear();
+  // What fails because it was taken away is no failure.
+  if (!interrupted)
+    console.error(`The demo failed while ${step}: ${error instanceof Error ? error.message : error}`);
+  await stage.clear();
   process.exitCode = 1;
 }

@@ -6,19 +6,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const READY_MS = 15_000;
+/** An agent that has not stopped by then is ended, ms. */
+const STOP_MS = 6_000;
 const GAME = 'RobloxPlayerBeta.exe';
 
 export interface Stage {
   readonly dataDir: string;
-  readonly readyLine: string;
+  /** The agent's own line; rejects when it does not get ready. */
+  readonly ready: Promise<string>;
   /** Starts the game; resolves with its pid and the moment before it was started (performance.now). */
   startGame(): Promise<{ readonly pid: number; readonly startedAt: number; stop(): void }>;
-  /** Ends what was started and removes every file. */
+  /** Ends what was started and removes every file, at any moment and once. */
   clear(): Promise<void>;
 }
 
-/** Sets the stage: resolves when the agent has said that it is ready. */
-export async function setStage(): Promise<Stage> {
+/** Sets the stage; from now on it is there to be cleared, though the agent only starts. */
+export function setStage(): Stage {
   const root = mkdtempSync(join(tmpdir(), 'playwarden-demo-'));
   const dataDir = join(root, 'data');
   const game = copyGame(root);
@@ -35,20 +38,28 @@ export async function setStage(): Promise<Stage> {
   const agent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const games = new Set<ChildProcess>();
 
-  const clear = async () => {
+  let cleared: Promise<void> | null = null;
+
+  async function clear(): Promise<void> {
     for (const child of games) child.kill('SIGKILL');
-    agent.kill('SIGTERM');
     if (agent.exitCode === null && agent.signalCode === null) {
-      await new Promise((resolve) => agent.once('exit', resolve));
+      const exit = new Promise((resolve) => agent.once('exit', resolve));
+      const timer = setTimeout(() => agent.kill('SIGKILL'), STOP_MS);
+      agent.kill('SIGTERM');
+      await exit;
+      clearTimeout(timer);
     }
     rmSync(root, { recursive: true, force: true });
-  };
-  try {
-    return { dataDir, readyLine: await firstLine(agent), startGame: () => startGame(game, games), clear };
-  } catch (error) {
-    await clear();
-    throw error;
   }
+  return {
+    dataDir,
+    ready: firstLine(agent),
+    startGame: () => (cleared ? Promise.reject(new Error('the demo is over')) : startGame(game, games)),
+    clear() {
+      cleared ??= clear();
+      return cleared;
+    },
+  };
 }
 
 /** A real program under the game's name: a copy of Node, which every machine that runs this has. */

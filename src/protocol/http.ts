@@ -15,6 +15,9 @@ export const HTTP_LIMITS = {
 /** A client that names itself not is this one (contract H1). */
 export const DEFAULT_CLIENT = 'default';
 
+/** Looks in and is not remembered: `playwarden doctor`, beside the eight that are. */
+export const PASSING_CLIENT = 'playwarden-doctor';
+
 /** A query value: text that must be a whole number within bounds. */
 const wholeNumber = (min: number, max: number) =>
   z.pipe(

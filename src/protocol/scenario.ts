@@ -52,7 +52,10 @@ const at = z
   );
 const zone = z.string().check(z.minLength(1), z.maxLength(100));
 const child = z.optional(z.string());
-const length = z.number().check(z.positive(), z.maximum(60 * 24 * 366));
+const LONGEST_MINUTES = 60 * 24 * 366;
+const length = z.number().check(z.positive(), z.maximum(LONGEST_MINUTES));
+/** Forwards or backwards. */
+const shift = z.number().check(z.minimum(-LONGEST_MINUTES), z.maximum(LONGEST_MINUTES));
 
 const TIME_COMMANDS = ['set_time_limit', 'extend_time', 'pause', 'resume'] as const;
 
@@ -66,7 +69,7 @@ const STEP_SHAPES = {
     child,
     parameters: z.optional(z.record(z.string(), z.unknown())),
   }),
-  clock_minutes: z.strictObject({ at, clock_minutes: z.number() }),
+  clock_minutes: z.strictObject({ at, clock_minutes: shift }),
   zone: z.strictObject({ at, zone }),
   suspend_minutes: z.strictObject({ at, suspend_minutes: length }),
   reboot_minutes: z.strictObject({ at, reboot_minutes: length }),

@@ -45,7 +45,12 @@ export class PollAdapter {
     polls.lastMs = clock.monotonic();
     polls.waiting?.finish();
     const feed = new ClientFeed(clientId, log, clients);
-    const explicit = query.after === undefined ? null : this.#named(feed, query.after, query.epoch);
+    const standing = standsAtItsBeginning(feed, query);
+    const explicit = standing
+      ? feed.position()
+      : query.after === undefined
+        ? null
+        : this.#named(feed, query.after, query.epoch);
     if (explicit && log.locate(explicit) === 'ahead') {
       const { epoch, offset } = explicit;
       return problemReply(
@@ -53,7 +58,7 @@ export class PollAdapter {
         POLL_PATH,
       );
     }
-    const stored = explicit ?? polls.offered;
+    const stored = standing ? null : (explicit ?? polls.offered);
     polls.offered = null;
     if (stored && log.locate(stored) === 'known') this.#acknowledge(feed, stored);
 
@@ -169,6 +174,14 @@ export class PollAdapter {
 }
 
 const POLL_PATH = '/desktop/events/poll';
+
+/**
+ * `after=0` without `epoch`, from a client that has acknowledged nothing: it goes on from where it was first seen, so
+ * that a gap begins there and not with events that were gone before, and nothing is acknowledged by it.
+ */
+function standsAtItsBeginning(feed: ClientFeed, { after, epoch }: PollQuery): boolean {
+  return after === 0 && epoch === undefined && feed.cursor() === null;
+}
 
 /** Whether there is something to return. */
 function tells(start: Start, batch: Batch): boolean {

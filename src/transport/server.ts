@@ -17,6 +17,7 @@ import {
 } from './http-message.ts';
 import { Hub } from './hub.ts';
 import { listenLoopback } from './listen.ts';
+import { withPassingClient } from './passing-client.ts';
 import { PollAdapter } from './poll-adapter.ts';
 import { route } from './router.ts';
 import { connectedClients } from './routes/status.ts';
@@ -81,10 +82,11 @@ const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '
 const STOPPING = problem('stopping', 'The agent is stopping.', { retryAfterMs: 1_000 });
 
 /** Starts the server. Throws `UserError` (69) when it cannot serve: a port taken, or uWebSockets.js not loading. */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  if (!LOOPBACK_NAMES.has(options.host)) {
-    throw new UserError(EXIT.usage, `The host must be localhost, 127.0.0.1 or ::1, not "${options.host}".`);
+export async function startServer(given: ServerOptions): Promise<RunningServer> {
+  if (!LOOPBACK_NAMES.has(given.host)) {
+    throw new UserError(EXIT.usage, `The host must be localhost, 127.0.0.1 or ::1, not "${given.host}".`);
   }
+  const options = { ...given, clients: withPassingClient(given.clients, given.log, given.clock) };
   const { log, clients, clock, desk, transports } = options;
   const native = await loadNative();
   const state: ServerState = { port: options.port, stopping: false, pending: 0 };

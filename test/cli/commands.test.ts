@@ -197,6 +197,43 @@ describe('K5: parent-key', () => {
     expect(readFileSync(file, 'utf8')).toBe('{"colour":"red"}');
   });
 
+  test.each(['add', 'remove'])('%s destroys nothing that it does not understand', async (what) => {
+    const file = join(root, 'config.json');
+    const other = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+    const mine = what === 'remove' ? [jwk] : [];
+    const entry = { ...other, use: 'sig', note: 'the blue phone' };
+    writeFileSync(file, JSON.stringify({ security: { parent_keys: [entry, ...mine] } }));
+    const given = what === 'add' ? keyFile(jwk) : await calculateJwkThumbprint(jwk);
+    expect((await cli('parent-key', what, given, '--config', file)).code).toBe(0);
+    const { security } = JSON.parse(readFileSync(file, 'utf8'));
+    expect(security.parent_keys).toEqual(what === 'add' ? [entry, jwk] : [entry]);
+
+    const broken = JSON.stringify({ security: { parent_keys: [{ kty: 'OKP' }, ...mine] } });
+    writeFileSync(file, broken);
+    expect((await cli('parent-key', what, given, '--config', file)).code).toBe(78);
+    expect(readFileSync(file, 'utf8')).toBe(broken);
+  });
+
+  test('an agent that does not answer has not taken it, as far as anybody knows: 1', async () => {
+    const agent = await agentOf();
+    await cli('parent-key', 'add', keyFile(jwk));
+    agent.signal('SIGSTOP');
+    const { code, stdout, stderr } = await cli('parent-key', 'remove', await calculateJwkThumbprint(jwk));
+    agent.signal('SIGCONT');
+    expect(code).toBe(1);
+    expect(stdout).not.toContain('has taken it');
+    expect(stderr).toMatch(/^The running agent .* is not known\.\n$/);
+  });
+
+  test.each([['list'], ['remove', 'abcdef']])(
+    'C5: %s with a file as --data-dir is told in a sentence: 78',
+    async (...args) => {
+      const { code, stderr } = await cli('parent-key', ...args, '--data-dir', keyFile(jwk));
+      expect(code).toBe(78);
+      expect(stderr).toMatch(/^\S+ cannot be read \(ENOTDIR\)\.\n$/);
+    },
+  );
+
   test.each(['nothing', ''])('remove of "%s" that names no key is 64', async (prefix) => {
     expect((await cli('parent-key', 'remove', prefix)).code).toBe(64);
   });
@@ -307,6 +344,28 @@ describe('doctor', () => {
     agent.signal('SIGCONT');
     expect(code).toBe(1);
     expect(problems[0]).toMatchObject({ check: 'agent' });
+  });
+
+  test('H1: takes none of the eight places of clients, and finds delivery well when all are taken', async () => {
+    const agent = await agentOf();
+    const token = agent.token('view');
+    const connect = (client_id: string) =>
+      http({ url: agent.url, path: '/desktop/connect', token, body: { client_id } });
+    for (let i = 1; i < 8; i++) await connect(`desk-${i}`);
+    await look();
+    expect((await connect('desk-8')).status).toBe(200);
+    const { findings } = await look();
+    for (const check of ['delivery', 'self-test'])
+      expect(findings.find((f) => f.check === check)).toMatchObject({ verdict: 'ok' });
+    expect((await connect('desk-9')).status).toBe(409);
+  });
+
+  test('C10: a WebSocket that the configuration switches off is no problem: delivery is tested by polling', async () => {
+    await agentOf({ config: { desktop_client: { websocket: { enabled: false } } } });
+    const { findings, problems } = await look();
+    expect(findings.find((f) => f.check === 'delivery')).toMatchObject({ verdict: 'note' });
+    expect(findings.find((f) => f.check === 'self-test')).toMatchObject({ verdict: 'ok' });
+    expect(problems.filter((f) => f.check !== 'service')).toEqual([]);
   });
 
   test('takes nothing from other clients: what waits for the default client still waits', async () => {

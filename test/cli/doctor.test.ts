@@ -29,6 +29,7 @@ const well: AgentFacts = {
 };
 const token: FileFacts = { path: '/d/control.token', most: 0o600, mode: 0o100600, uid: 0 };
 const service = { kind: 'systemd unit', installed: true, enabled: true, running: true, pid: 7, restarts: 0 };
+const both = { websocket: true, polling: true };
 const GB = 1024 ** 3;
 
 const cases: readonly [title: string, verdict: Finding['verdict'], finding: Finding][] = [
@@ -67,8 +68,15 @@ const cases: readonly [title: string, verdict: Finding['verdict'], finding: Find
   ['a list of processes on macOS', 'ok', judgeDetection({ ...well, source: 'ps-list' }, 'darwin')],
   ['a list of processes on Windows', 'note', judgeDetection({ ...well, source: 'ps-list' }, 'win32')],
   ['no detection', 'problem', judgeDetection({ ...well, source: null }, 'linux')],
-  ['a welcome', 'ok', judgeDelivery({ lastOffset: 12, tookMs: 3 })],
-  ['no welcome', 'problem', judgeDelivery('Unexpected server response: 404')],
+  ['a welcome', 'ok', judgeDelivery({ over: 'websocket', lastOffset: 12, tookMs: 3 }, both)],
+  ['no welcome', 'problem', judgeDelivery('Unexpected server response: 503', both)],
+  [
+    'a WebSocket that is switched off',
+    'note',
+    judgeDelivery({ over: 'polling', lastOffset: 12, tookMs: 3 }, { websocket: false, polling: true }),
+  ],
+  ['no answer to a poll', 'problem', judgeDelivery('socket hang up', { websocket: false, polling: true })],
+  ['both switched off', 'note', judgeDelivery('404', { websocket: false, polling: false })],
   ['a self-test seen through', 'ok', judgeSelfTest({ detectedMs: 2, closedMs: 9, reportedMs: 12 })],
   [
     'a self-test not detected',

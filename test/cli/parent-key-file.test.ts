@@ -58,7 +58,7 @@ describe('the configuration with parent keys', () => {
 
   test('an empty document gets the one key', () => {
     const after = document(withParentKeys(document('{}'), [jwk]));
-    expect(parentKeysOf(after)).toEqual([jwk]);
+    expect(parentKeysOf(after)).toEqual([{ key: jwk, entry: jwk }]);
     expect(parentKeysOf(document(withParentKeys(after, [])))).toEqual([]);
   });
 
@@ -73,7 +73,21 @@ describe('the configuration with parent keys', () => {
     expect(() => document(given)).toThrow(/config\.json is not a JSON object/);
   });
 
-  test('a document that does not hold is not written, and says why', () => {
-    expect(() => withParentKeys(document('{"colour":1}'), [jwk])).toThrow(/nothing was written:\ncolour: /);
+  test('an entry keeps the members that say nothing to us', () => {
+    const entry = { ...jwk, kid: 'mum', use: 'sig', note: 'the blue phone' };
+    const before = document(text({ security: { parent_keys: [entry] } }));
+    expect(parentKeysOf(before)).toEqual([{ key: { ...jwk, kid: 'mum' }, entry }]);
+  });
+
+  test.each([
+    ['an unknown key', '{"colour":1}', /nothing was written:\ncolour: /],
+    [
+      'a parent key that is none',
+      text({ security: { parent_keys: [{ ...jwk, x: 'A' }] } }),
+      /parent_keys\.0\.x/,
+    ],
+    ['parent keys that are no list', '{"security":{"parent_keys":{}}}', /security\.parent_keys: /],
+  ])('a document with %s does not hold, and says why', (_title, given, why) => {
+    expect(() => document(given)).toThrow(why);
   });
 });

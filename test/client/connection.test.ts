@@ -175,7 +175,7 @@ describe('acknowledging', () => {
     agent.emit('three');
     await take(connection, 1, false);
     expect(agent.cursor).toBeNull();
-    expect(agent.polls.every((q) => q.get('epoch') === 'none')).toBe(true);
+    expect(agent.polls.every((q) => q.get('after') === '0' && !q.has('epoch'))).toBe(true);
   });
 
   it('D8: a program that is behind with its acknowledgements asks for no more than a poll may return', async () => {
@@ -346,6 +346,16 @@ describe('commands', () => {
     expect(answer).toMatchObject({ status: 'success', duplicate: true });
     expect(agent.commands).toHaveLength(2);
     expect(agent.commands[0]?.command_id).toBe(agent.commands[1]?.command_id);
+  });
+
+  it('K2: a command outlives a restart of the agent that takes some seconds', async () => {
+    const connection = await connect();
+    const { port } = agent;
+    await agent.stop();
+    const sent = connection.command({ command: 'pause' });
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await agent.start(port);
+    expect(await sent).toMatchObject({ status: 'success' });
   });
 
   it('a refusal is an AgentError with the problem, and is not repeated', async () => {

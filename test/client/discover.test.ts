@@ -1,4 +1,6 @@
 /** Contract C3, for authors of clients: no token is sent before the pid lives and the port is its. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -76,4 +78,20 @@ describe('finding the agent', () => {
     await expect(findEndpoint(folder)).rejects.toThrow('does not belong to the agent');
     await other.stop();
   });
+
+  it.runIf(process.platform === 'linux')(
+    'C3: another process on the same port of 127.0.0.2 cuts nobody off',
+    async () => {
+      const listen = `require('node:net').createServer().listen(${port}, '127.0.0.2', () => console.log('on'))`;
+      const other = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(other.stdout, 'data');
+      agentJson();
+      try {
+        expect((await findEndpoint(folder)).url).toBe(`http://127.0.0.1:${port}`);
+      } finally {
+        other.kill('SIGKILL');
+        await once(other, 'exit');
+      }
+    },
+  );
 });

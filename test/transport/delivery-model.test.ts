@@ -240,7 +240,8 @@ class Run {
     if (named && !withEpoch) {
       named = { epoch: reference.position.epoch, offset: named.offset };
     }
-    const expected = reference.poll(named, limit);
+    const standing = named?.offset === 0 && !withEpoch && reference.cursor === null;
+    const expected = reference.poll(standing ? reference.position : named, limit, standing);
     const { status, body } = this.#world.poll(client, named, withEpoch, limit, whole);
     expect(status).toBe(expected === null ? 409 : 200);
     if (expected === null) return;

@@ -154,6 +154,21 @@ describe('D8 with after', () => {
     expect(cursor()).toEqual(at(1, 'e2'));
   });
 
+  test('D7 after=0 without epoch, with nothing acknowledged yet, goes on from where the client was first seen', async () => {
+    append(6);
+    log.trim(2);
+    expect(await poll({ after: 0 })).toMatchObject({ offsets: [3, 4, 5, 6], gap: null });
+    log.trim(2);
+    log.newEpoch('e2');
+    expect(await poll({ after: 0 })).toMatchObject({
+      offsets: [5, 6],
+      gap: { from: at(2), to: at(4), lost: 2, reason: 'retention' },
+    });
+    expect(cursor()).toBeNull();
+    expect(await poll({ after: 5, epoch: 'e1' })).toMatchObject({ offsets: [6], gap: null });
+    expect(await poll({ after: 0 })).toMatchObject({ offsets: [5, 6], gap: { from: at(0), to: at(4) } });
+  });
+
   test('D7 what retention took stands in gap, and is over once it is passed', async () => {
     append(6);
     await poll({ after: 1 });

@@ -8,9 +8,11 @@ import { connect } from 'node:net';
 import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
 import { tokenFiles } from '../../app/tokens.ts';
-import { AgentApi } from '../../client/agent-api.ts';
+import { AgentApi, AgentError } from '../../client/agent-api.ts';
 import { type AgentFile, findAgent, findEndpoint } from '../../client/discover.ts';
+import { nodeFetch } from '../../client/node-fetch.ts';
 import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
+import type { Position } from '../../protocol/position.ts';
 import { columns, type Paint, paintFor } from '../columns.ts';
 import { duration } from '../report-text.ts';
 import type { DataDirOption } from '../running-agent.ts';
@@ -32,7 +34,7 @@ import {
   judgeStore,
 } from './judge.ts';
 import { runSelfTest } from './self-test.ts';
-import { watchEvents } from './watch.ts';
+import { pollEvents, watchEvents } from './watch.ts';
 
 export interface DoctorOptions extends DataDirOption {
   readonly json?: boolean;
@@ -76,7 +78,7 @@ async function examine(dir: string): Promise<Finding[]> {
       last,
     ];
   }
-  const { facts, clockAheadMs } = asked;
+  const { facts, clockAheadMs, websocket, now } = asked;
   const up = duration(facts.uptime_seconds / 60);
   const said = `version ${facts.version}, pid ${agent.pid}, port ${agent.port}, up ${up}`;
   return [
@@ -86,7 +88,7 @@ async function examine(dir: string): Promise<Finding[]> {
     judgeClock(clockAheadMs),
     judgeStore(facts, await freeBytes(dir)),
     judgeDetection(facts, process.platform),
-    ...(await watchAndTest(dir, facts)),
+    ...(await watchAndTest(dir, facts, websocket, now)),
     last,
   ];
 }
@@ -125,12 +127,18 @@ function answersAt(host: string, port: number): Promise<boolean> {
   });
 }
 
+interface Asked {
+  readonly facts: AgentFacts;
+  readonly clockAheadMs: number;
+  /** Whether clients may use it. */
+  readonly websocket: boolean;
+  readonly now: Position;
+}
+
 /** A text: why it did not answer. */
-async function ask(
-  dir: string,
-): Promise<{ readonly facts: AgentFacts; readonly clockAheadMs: number } | string> {
+async function ask(dir: string): Promise<Asked | string> {
   const resolve = () => findEndpoint(dir);
-  const api = new AgentApi((url, init) => fetch(url, init), resolve, 'command-line');
+  const api = new AgentApi(nodeFetch, resolve, 'command-line');
   try {
     const { url } = await resolve();
     const before = Date.now();
@@ -138,22 +146,32 @@ async function ask(
     const halfway = (before + Date.now()) / 2;
     const { timestamp } = (await health.json()) as { readonly timestamp: string };
     const status = await api.status(AbortSignal.timeout(REQUEST_MS));
-    const facts = status.agent as unknown as AgentFacts;
-    return { facts, clockAheadMs: halfway - Date.parse(timestamp) };
+    return {
+      facts: status.agent as unknown as AgentFacts,
+      clockAheadMs: halfway - Date.parse(timestamp),
+      websocket: status.websocket_available,
+      now: { epoch: status.epoch, offset: status.last_offset },
+    };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-async function watchAndTest(dir: string, facts: AgentFacts): Promise<Finding[]> {
+async function watchAndTest(
+  dir: string,
+  facts: AgentFacts,
+  websocket: boolean,
+  now: Position,
+): Promise<Finding[]> {
   try {
-    const watch = await watchEvents(dir);
+    const watch = await (websocket ? watchEvents(dir) : pollEvents(dir, now));
     const tested = facts.self_test ? await runSelfTest(watch) : 'not done: this agent has no self-test';
     watch.close();
-    return [judgeDelivery(watch.welcome), judgeSelfTest(tested)];
+    return [judgeDelivery(watch.welcome, { websocket, polling: true }), judgeSelfTest(tested)];
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return [judgeDelivery(why), judgeSelfTest('not done: nobody could watch it')];
+    const polling = !(error instanceof AgentError && error.slug === 'transport-disabled');
+    return [judgeDelivery(why, { websocket, polling }), judgeSelfTest('not done: nobody could watch it')];
   }
 }
 

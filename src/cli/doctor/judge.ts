@@ -146,23 +146,36 @@ export function judgeDetection({ source }: AgentFacts, platform: NodeJS.Platform
 }
 
 export interface WelcomeFacts {
+  readonly over: 'websocket' | 'polling';
   readonly lastOffset: number;
   readonly tookMs: number;
 }
 
-/** `welcome`: what a client was told over the WebSocket; a text: why it was told nothing. */
-export function judgeDelivery(welcome: WelcomeFacts | string): Finding {
+/** What the configuration lets clients use. */
+export interface Transports {
+  readonly websocket: boolean;
+  readonly polling: boolean;
+}
+
+/** `welcome`: what a client was told; a text: why it was told nothing. What is switched off is nobody's failure. */
+export function judgeDelivery(welcome: WelcomeFacts | string, { websocket, polling }: Transports): Finding {
   const check = 'delivery';
+  if (!websocket && !polling) {
+    const said = 'WebSocket and polling are switched off in the configuration: nobody is told anything';
+    return { check, verdict: 'note', said, remedy: 'enable one of them under desktop_client' };
+  }
   if (typeof welcome === 'string') {
     return {
       check,
       verdict: 'problem',
-      said: `no welcome over the WebSocket: ${welcome}`,
+      said: websocket ? `no welcome over the WebSocket: ${welcome}` : `no answer to a poll: ${welcome}`,
       remedy: 'see the log of the agent',
     };
   }
-  const said = `a client was welcomed in ${Math.round(welcome.tookMs)} ms, ${welcome.lastOffset} events so far`;
-  return { check, verdict: 'ok', said };
+  const figures = `in ${Math.round(welcome.tookMs)} ms, ${welcome.lastOffset} events so far`;
+  if (welcome.over === 'websocket') return { check, verdict: 'ok', said: `a client was welcomed ${figures}` };
+  const off = 'the WebSocket is switched off in the configuration';
+  return { check, verdict: 'note', said: `${off}; a poll was answered ${figures}` };
 }
 
 /** ms from the start of the process; null: it did not happen. */

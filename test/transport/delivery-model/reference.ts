@@ -206,13 +206,16 @@ export class ReferenceClient {
     return given;
   }
 
-  /** What a poll is answered; `null`: 409. Its `after` without an epoch is of the cursor's. */
-  poll(after: Position | null, limit: number): ReferenceAnswer | null {
+  /**
+   * What a poll is answered; `null`: 409. Its `after` without an epoch is of the cursor's. `standing`: it says that
+   * nothing is stored yet, and acknowledges nothing.
+   */
+  poll(after: Position | null, limit: number, standing = false): ReferenceAnswer | null {
     const log = this.#log;
     this.known = true;
     this.base ??= log.oldest;
     if (after && log.isAhead(after)) return null;
-    const stored = after ?? this.offered;
+    const stored = standing ? null : (after ?? this.offered);
     this.offered = null;
     let pushed: Delivered[] = [];
     if (stored && log.knows(stored)) {
