@@ -17,6 +17,10 @@ export interface Connection {
   exec(sql: string): void;
   pragma(name: string): unknown;
   readonly inTransaction: boolean;
+  /** A statement has found the file damaged. */
+  readonly damaged: boolean;
+  /** Called once, when the first statement finds the file damaged, before its error is thrown. */
+  onDamage(listener: () => void): void;
   close(): void;
 }
 
@@ -67,15 +71,38 @@ export function connect(path: string, pragmas: Pragmas): Connection {
 }
 
 function configured(db: Database.Database, pragmas: Pragmas): Connection {
+  let damaged = false;
+  let tell = () => {};
+  const watched = <T>(ask: () => T): T => {
+    try {
+      return ask();
+    } catch (error) {
+      if (!damaged && isDamageError(error)) {
+        damaged = true;
+        tell();
+      }
+      throw error;
+    }
+  };
   const connection: Connection = {
-    prepare: (sql) => statement(db.prepare(sql)),
-    exec: (sql) => void db.exec(sql),
+    prepare: (sql) =>
+      statement(
+        watched(() => db.prepare(sql)),
+        watched,
+      ),
+    exec: (sql) => void watched(() => db.exec(sql)),
     pragma(name) {
-      const row = (db.prepare(`PRAGMA ${name}`).all([]) as Record<string, unknown>[])[0];
+      const row = watched(() => db.prepare(`PRAGMA ${name}`).all([]) as Record<string, unknown>[])[0];
       return row && Object.values(row)[0];
     },
     get inTransaction() {
       return db.inTransaction;
+    },
+    get damaged() {
+      return damaged;
+    },
+    onDamage(listener) {
+      tell = listener;
     },
     close: () => void db.close(),
   };
@@ -90,11 +117,11 @@ function configured(db: Database.Database, pragmas: Pragmas): Connection {
 }
 
 /** libsql with one array of parameters: the only form that takes a lone null and does not copy. */
-function statement<Row>(prepared: Database.Statement): Statement<Row> {
+function statement<Row>(prepared: Database.Statement, watched: <T>(ask: () => T) => T): Statement<Row> {
   return {
-    run: (params) => (prepared.run(params as unknown[]) as { changes: number }).changes,
-    get: (params) => prepared.get(params as unknown[]) as Row | undefined,
-    all: (params) => prepared.all(params as unknown[]) as Row[],
+    run: (params) => watched(() => prepared.run(params as unknown[]) as { changes: number }).changes,
+    get: (params) => watched(() => prepared.get(params as unknown[]) as Row | undefined),
+    all: (params) => watched(() => prepared.all(params as unknown[]) as Row[]),
   };
 }
 

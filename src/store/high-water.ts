@@ -22,6 +22,8 @@ export interface HighWater {
   /** The main file as the last checkpoint left it, and the seq up to which it holds the events. */
   readonly db: (FileMark & { readonly seq: number }) | null;
   readonly wal: FileMark | null;
+  /** A statement of this run found the database damaged, whatever a check of it says. */
+  readonly damaged: boolean;
 }
 
 export interface FoundHighWater extends HighWater {

@@ -2,7 +2,7 @@
 import { statfsSync } from 'node:fs';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
-import { isRefused } from './connection.ts';
+import { abandon, isDamageError, isRefused } from './connection.ts';
 import { type StorePaths, storePaths } from './files.ts';
 import { prepare } from './prepare.ts';
 import { giveUpReserve } from './reserve.ts';
@@ -46,7 +46,15 @@ function open(paths: StorePaths, options: StoreOptions): Store {
   const { clock, bootId } = options;
   const prepared = prepare(paths, clock, bootId);
   const reserveBytes = options.reserveBytes ?? reserveOn(paths.dir);
-  return new SqliteStore(prepared, { paths, clock, bootId, reserveBytes });
+  const wiring = { paths, clock, bootId, reserveBytes };
+  try {
+    return new SqliteStore(prepared, wiring);
+  } catch (error) {
+    if (!isDamageError(error)) throw error;
+    // What no check has seen shows in use: it is rebuilt at once, and not at each start looked at anew.
+    abandon(prepared.db);
+    return new SqliteStore(prepare(paths, clock, bootId, true), wiring);
+  }
 }
 
 /** The reserve is kept three times: on a small disk it is less, and not nothing. */
@@ -57,7 +65,7 @@ function reserveOn(dir: string): number {
 }
 
 function asUserError(error: unknown, paths: StorePaths): unknown {
-  if (error instanceof UserError || !isRefused(error)) return error;
+  if (error instanceof UserError || !(isRefused(error) || isDamageError(error))) return error;
   const said = `the database ${paths.db} cannot be used: ${(error as Error).message}`;
   return new UserError(EXIT.disk, isFull(paths.dir) ? `${said}; the disk is full, make room on it` : said);
 }

@@ -21,7 +21,8 @@ export interface Prepared {
   readonly mark: (FileMark & { readonly seq: number }) | null;
 }
 
-export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepared {
+/** `suspect`: it was found damaged in use, whatever a check of it says. */
+export function prepare(paths: StorePaths, clock: Clock, bootId: string, suspect = false): Prepared {
   finishRebuild(paths, clock.wall());
   const foundIdentity = readIdentity(paths.identity);
   const identity = typeof foundIdentity === 'string' ? newIdentity() : foundIdentity;
@@ -49,6 +50,7 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
   if (!verify) damage.push('key_lost');
   else if (!highWater) damage.push('high_water_lost');
   if (hasDb && highWater && wasTouched(files, highWater, bootId)) damage.push('touched');
+  if (hasDb && (suspect || highWater?.damaged)) damage.push('unreadable');
 
   const trusted = highWater && damage.length === 0 ? trustedSeq(files, highWater) : 0;
   const db = hasDb ? tryToOpen(paths, verify ? sealer : null, highWater, trusted, damage) : null;
@@ -59,7 +61,8 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
 
   if (db) abandon(db);
   const exact = isExact(highWater, bootId);
-  rebuild({ paths, sealer, verify, highWater, exact, damage, wallMs: clock.wall() });
+  const found = [...new Set(damage)];
+  rebuild({ paths, sealer, verify, highWater, exact, damage: found, wallMs: clock.wall() });
   return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null };
 }
 

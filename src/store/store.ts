@@ -6,7 +6,7 @@ import type { LogEntry, Position } from '../protocol/position.ts';
 import { Checkpointer, isComplete } from './checkpoint.ts';
 import { type Clients, openClients } from './clients.ts';
 import { openCommands } from './commands.ts';
-import { type Connection, isRefused } from './connection.ts';
+import { type Connection, isDamageError, isRefused } from './connection.ts';
 import { Durability } from './durability.ts';
 import { openEpochs } from './epochs.ts';
 import { type NewEvent, SqliteEventLog } from './event-log.ts';
@@ -24,11 +24,10 @@ import { Pruner, type Retention } from './retention.ts';
 import { CLIENTS, COMMANDS, META, SESSIONS, STATE, SYNC, TOLD, toSeq, USAGE } from './schema.ts';
 import { openSync } from './sync.ts';
 import { openTold } from './told.ts';
+import { Trimmer } from './trimmer.ts';
 import { Writer } from './writer.ts';
 
-/** What one step of making room or of retention drops at most: some ten ms of work. */
-const DROP_AT_ONCE = 10_000;
-const DROP_PAUSE_MS = 20;
+const DAMAGED = 'The database is damaged; it is kept aside and rebuilt at the next start of the agent.';
 const RUN = 'run';
 const AGENT_ID = 'agent_id';
 
@@ -52,7 +51,7 @@ export class SqliteStore implements Store {
   readonly #wiring: StoreWiring;
   readonly #db: Connection;
   readonly #writer: Writer<NewEvent, LogEntry>;
-  readonly #pruner: Pruner;
+  readonly #trimmer: Trimmer;
   readonly #reserve: Reserve;
   readonly #highWater: HighWaterFile;
   readonly #checkpointer: Checkpointer;
@@ -66,7 +65,6 @@ export class SqliteStore implements Store {
   #checkpointFrom: Position = { epoch: '', offset: 0 };
   #findingsStand = false;
   #damageTold = false;
-  #stopPruning = (): void => {};
   #closed: Promise<void> | null = null;
   readonly #onExit = (): void => {
     try {
@@ -83,7 +81,7 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.#mark = prepared.mark;
     const epochs = openEpochs(db, sealer);
-    this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#tellDamage(at));
+    this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#eventLost(at));
     this.#reserve = new Reserve({ db, walPath: paths.wal, filePath: paths.reserve, bytes });
     this.#writer = new Writer(db, clock, this.log, {
       opening: () => this.#highWater.unsettle(),
@@ -96,13 +94,20 @@ export class SqliteStore implements Store {
       hasRoom: () => this.#reserve.hasRoom(),
       makeRoom: [
         () => this.#useReserve(),
-        () => this.#dropAcknowledged() > 0,
+        () => this.#trimmer.dropAcknowledged(),
         () => this.#reserve.growLittle(),
       ],
       recovered: (lost) => this.#recovered(lost),
     });
     this.log.attach(this.#writer);
-    this.#pruner = new Pruner(db, this.log.timeline, epochs);
+    const { timeline } = this.log;
+    this.#trimmer = new Trimmer({
+      clock,
+      timeline,
+      pruner: new Pruner(db, timeline, epochs),
+      clients: () => this.clients,
+      aside: (work) => this.#writer.aside(work),
+    });
     this.#highWater = new HighWaterFile(paths.highWater, sealer);
     this.#checkpointer = new Checkpointer({
       clock,
@@ -138,6 +143,7 @@ export class SqliteStore implements Store {
     this.told = openTold(table(TOLD));
     this.#startDurability();
     this.#establish(prepared);
+    db.onDamage(() => this.#damageFound());
     process.once('exit', this.#onExit);
   }
 
@@ -151,7 +157,8 @@ export class SqliteStore implements Store {
   }
 
   health(): StoreHealth {
-    const reason = this.#writer.blocked ?? this.#durability?.error?.message ?? null;
+    const damage = this.#db.damaged ? DAMAGED : null;
+    const reason = this.#writer.blocked ?? this.#durability?.error?.message ?? damage;
     return {
       ok: reason === null,
       unsynced: this.#durability?.unsynced ?? 0,
@@ -163,20 +170,7 @@ export class SqliteStore implements Store {
   }
 
   prune(retention: Retention): void {
-    this.#stopPruning();
-    const now = this.#wiring.clock.wall();
-    this.clients.forgetUnseen();
-    this.#writer.aside(() => {
-      this.#pruner.dropRecords(now, retention.max_days);
-      this.#pruner.forgetEpochs();
-    });
-    const { timeline } = this.log;
-    const cutoff = new Date(now - retention.max_days * 86_400_000).toISOString();
-    const excess = timeline.count(timeline.oldest()) - retention.max_events;
-    const due = Math.max(excess, this.#pruner.olderThan(cutoff));
-    const dropped = this.#drop(due);
-    if (dropped === 0 || dropped >= due) return;
-    this.#stopPruning = this.#wiring.clock.after(DROP_PAUSE_MS, () => this.prune(retention));
+    this.#trimmer.prune(retention);
   }
 
   close(): Promise<void> {
@@ -230,7 +224,7 @@ export class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#stopPruning();
+    this.#trimmer.stop();
     await this.#checkpointer.stop();
     await this.#durability?.stop();
     try {
@@ -238,14 +232,14 @@ export class SqliteStore implements Store {
       this.commit(() => {
         this.clients.flush(true);
         this.meta.set(GENERATION, String(this.#generation + 1));
-        this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: true }));
+        this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: !this.#db.damaged }));
       });
       const written = this.#writer.blocked === null;
       // The high-water file never says more than the database has: that would look like a rollback.
       if (written) this.#generation++;
-      this.#settleForGood(written);
+      this.#settleForGood(written && !this.#db.damaged);
     } catch (error) {
-      if (!isRefused(error)) throw error;
+      if (!isRefused(error) && !isDamageError(error)) throw error;
       throw new UserError(EXIT.disk, `the database could not be closed cleanly: ${(error as Error).message}`);
     } finally {
       this.#writer.stop();
@@ -256,7 +250,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** The last state of this run, on the disk; `clean`: all of it could be written. */
+  /** The last state of this run, on the disk; `clean`: all of it could be written, to a whole database. */
   #settleForGood(clean: boolean): void {
     this.#covering = this.log.latest();
     this.#mainFileChanges();
@@ -283,14 +277,26 @@ export class SqliteStore implements Store {
   #synced(settled: boolean): void {
     const wal = settled ? fileMark(this.#wiring.paths.wal) : null;
     this.#highWater.write(this.#highWaterNow(false, wal), settled);
-    if (settled) this.#checkpointer.settled(this.#mark === null || this.#reserve.isShort());
+    const markMissing = this.#mark === null && !this.#db.damaged;
+    if (settled) this.#checkpointer.settled(markMissing || this.#reserve.isShort());
   }
 
   #highWaterNow(clean: boolean, wal: FileMark | null): HighWater {
     const { epoch, offset } = this.#covering;
     const ordinal = this.log.timeline.span(epoch)?.ordinal ?? 0;
     const { bootId } = this.#wiring;
-    return { generation: this.#generation, ordinal, epoch, offset, bootId, clean, db: this.#mark, wal };
+    const { damaged } = this.#db;
+    return {
+      generation: this.#generation,
+      ordinal,
+      epoch,
+      offset,
+      bootId,
+      clean,
+      db: this.#mark,
+      wal,
+      damaged,
+    };
   }
 
   #checkpointStarting(): void {
@@ -315,7 +321,9 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** null: the next start has to look at all of it. */
   #markNow({ epoch, offset }: Position): Prepared['mark'] {
+    if (this.#db.damaged) return null;
     const file = fileMark(this.#wiring.paths.db);
     const ordinal = this.log.timeline.span(epoch)?.ordinal;
     return file && ordinal !== undefined ? { ...file, seq: toSeq(ordinal, offset) } : null;
@@ -329,7 +337,18 @@ export class SqliteStore implements Store {
 
   #forgetMarks(): void {
     const { last } = this.#highWater;
-    if (last) this.#highWater.write({ ...last, db: null, wal: null }, false);
+    const { damaged } = this.#db;
+    if (last) this.#highWater.write({ ...last, db: null, wal: null, damaged }, false);
+  }
+
+  /** At once, for this run may not live to say so at its end: the next start believes nothing of the main file. */
+  #damageFound(): void {
+    try {
+      this.#mainFileChanges();
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+    }
+    this.#tellDamage(DAMAGED, {});
   }
 
   // ── a full disk ────────────────────────────────────────────────────────────────────────────────────────────
@@ -346,19 +365,6 @@ export class SqliteStore implements Store {
     }
     this.#checkpointNow();
     return true;
-  }
-
-  #dropAcknowledged(): number {
-    // While the store opens nobody's cursor is known yet.
-    if (!this.clients) return 0;
-    const cursor = this.clients.acknowledgedByAll();
-    const { timeline } = this.log;
-    return cursor ? this.#drop(timeline.count(timeline.oldest()) - timeline.count(cursor)) : 0;
-  }
-
-  #drop(count: number): number {
-    if (count <= 0) return 0;
-    return this.#pruner.dropOldest(Math.min(count, DROP_AT_ONCE), (work) => this.#writer.aside(work));
   }
 
   #recovered(lost: number): void {
@@ -382,11 +388,15 @@ export class SqliteStore implements Store {
     this.log.announce();
   }
 
-  #tellDamage(at: Position): void {
-    if (this.#damageTold) return;
-    this.#damageTold = true;
+  #eventLost(at: Position): void {
     const message = `An event of the log (${at.epoch}, ${at.offset}) is not as it was written any more.`;
-    queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, { ...at })]));
+    this.#tellDamage(message, { ...at });
+  }
+
+  #tellDamage(message: string, numbers: Readonly<Record<string, unknown>>): void {
+    if (this.#damageTold || this.#closed) return;
+    this.#damageTold = true;
+    queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, numbers)]));
   }
 }
 

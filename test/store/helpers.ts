@@ -123,8 +123,8 @@ export interface RunOptions {
   readonly dir: string;
   readonly bootId?: string;
   readonly append?: number;
-  /** `kill`: kill -9 once everything is on the disk; `clean`: closes; `stay`: appends until it is killed. */
-  readonly end: 'kill' | 'clean' | 'stay';
+  /** `kill`: kill -9 once everything is on the disk; `clean`: closes; `prune`: to 100 events, then closes; `stay`: appends until it is killed. */
+  readonly end: 'kill' | 'clean' | 'prune' | 'stay';
 }
 
 /** Runs a store in a process of its own, which is the only way to kill one. */
