@@ -1,7 +1,7 @@
 /** The start: finds the database, or makes it, or makes a new one of what is whole; gives back one that can be used. */
 import { rmSync } from 'node:fs';
 import type { Clock } from '../protocol/ports.ts';
-import { abandon, type Connection, connect, isDiskError, RUNNING } from './connection.ts';
+import { abandon, type Connection, connect, isRefused, RUNNING } from './connection.ts';
 import { newEpochName, openEpochs } from './epochs.ts';
 import { createPrivate, type FileMark, fileMark, type StorePaths, syncDir } from './files.ts';
 import { type FoundHighWater, readHighWater } from './high-water.ts';
@@ -101,7 +101,7 @@ function tryToOpen(
   try {
     db = connect(paths.db, RUNNING);
   } catch (error) {
-    if (isDiskError(error)) throw error;
+    if (isRefused(error)) throw error;
     damage.push('unreadable');
     return null;
   }
