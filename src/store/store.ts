@@ -82,7 +82,7 @@ export class SqliteStore implements Store {
     this.#mark = prepared.mark;
     const epochs = openEpochs(db, sealer);
     this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#eventLost(at));
-    this.#reserve = new Reserve({ db, walPath: paths.wal, filePath: paths.reserve, bytes });
+    this.#reserve = new Reserve({ clock, db, walPath: paths.wal, filePath: paths.reserve, bytes });
     this.#writer = new Writer(db, clock, this.log, {
       opening: () => this.#highWater.unsettle(),
       committed: (writes) => {

@@ -70,7 +70,7 @@ const earlier: Marker[] = [];
 
 interface Fault {
   readonly call: string;
-  readonly error: 'EIO' | 'ENOSPC';
+  readonly error: 'EIO' | 'ENOSPC' | 'EROFS';
   readonly start: 'first' | 'later';
   /** The call fails once, or from then on. */
   readonly ends: 'once' | 'for good';
@@ -106,12 +106,16 @@ async function failAt(
     '-o',
     trace,
     '-e',
-    `trace=${call}`,
+    // A file system that has turned read-only keeps its files too.
+    `trace=${call}${error === 'EROFS' ? ',unlink,unlinkat' : ''}`,
     '-e',
     `inject=${call}:error=${error}:when=${n}${ends === 'once' ? '' : '+'}`,
+    ...(error === 'EROFS' ? ['-e', 'inject=unlink,unlinkat:error=EROFS'] : []),
   ];
   const ended = await run(['strace', ...inject, process.execPath, program, dir, 'boot-1']);
-  const injected = readFileSync(trace, 'utf8').split('(INJECTED)').length - 1;
+  const injected = readFileSync(trace, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(call) && line.includes('(INJECTED)')).length;
   const wrong: string[] = [];
   if (ended.code !== 0 && ended.code !== EXIT.disk)
     wrong.push(`it ended with ${ended.code}: ${ended.stderr}`);
@@ -161,6 +165,17 @@ describe.skipIf(!hasStrace).concurrent('a disk that fails', () => {
       });
       expect(wrong).toEqual([]);
       expect(injected).toBeGreaterThan(0);
+    },
+    LONG_TIMEOUT_MS,
+  );
+
+  it(
+    'D10 C5: a file system that turns read-only ends nothing',
+    async () => {
+      const fault = { call: 'pwrite64', error: 'EROFS', start: 'later', ends: 'for good' } as const;
+      const ended = await Promise.all([20, 60, 100, 140, 180].map((n) => failAt(fault, n)));
+      expect(ended.flatMap((e) => e.wrong)).toEqual([]);
+      expect(ended.every((e) => e.injected > 0)).toBe(true);
     },
     LONG_TIMEOUT_MS,
   );
