@@ -217,7 +217,7 @@ export class SqliteStore implements Store {
       walPath: this.#wiring.paths.wal,
       prepare: () => this.#beforeSync(),
       covered: (settled) => this.#synced(settled),
-      repair: () => this.#checkpointer.run(),
+      repair: () => this.#checkpointer.repair(),
     });
     this.#durability.syncNow();
     this.#synced(true);
