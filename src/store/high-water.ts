@@ -24,6 +24,8 @@ export interface HighWater {
   readonly wal: FileMark | null;
   /** A statement of this run found the database damaged, whatever a check of it says. */
   readonly damaged: boolean;
+  /** Events that still waited for the disk when the run ended; all before them was on it when this was written. */
+  readonly lost: number;
 }
 
 export interface FoundHighWater extends HighWater {

@@ -19,6 +19,8 @@ export interface Prepared {
   readonly state: 'new' | 'whole' | 'rebuilt';
   /** The main file, and up to which seq it holds events that were looked at; null: not known. */
   readonly mark: (FileMark & { readonly seq: number }) | null;
+  /** Events that the last run could not write before its end, and the epoch that was the last then. */
+  readonly unwritten: { readonly epoch: string; readonly lost: number } | null;
 }
 
 /** `suspect`: it was found damaged in use, whatever a check of it says. */
@@ -41,7 +43,7 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string, suspect
     for (const path of [paths.db, paths.wal, paths.shm]) rmSync(path, { force: true });
     const db = create(paths, sealer);
     const file = fileMark(paths.db);
-    return { db, identity, sealer, state: 'new', mark: file && { ...file, seq: 0 } };
+    return { db, identity, sealer, state: 'new', mark: file && { ...file, seq: 0 }, unwritten: null };
   }
 
   const damage: Damage[] = [];
@@ -56,14 +58,14 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string, suspect
   const db = hasDb ? tryToOpen(paths, verify ? sealer : null, highWater, trusted, damage) : null;
   if (db && damage.length === 0) {
     const mark = trusted > 0 && files.db ? { ...files.db, seq: trusted } : null;
-    return { db, identity, sealer, state: 'whole', mark };
+    return { db, identity, sealer, state: 'whole', mark, unwritten: highWater };
   }
 
   if (db) abandon(db);
   const exact = isExact(highWater, bootId);
   const found = [...new Set(damage)];
   rebuild({ paths, sealer, verify, highWater, exact, damage: found, wallMs: clock.wall() });
-  return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null };
+  return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null, unwritten: null };
 }
 
 /** Whether no offset was given after the high-water file was last written. */

@@ -10,8 +10,7 @@ import { type Connection, isDamageError, isRefused } from './connection.ts';
 import { Durability } from './durability.ts';
 import { openEpochs } from './epochs.ts';
 import { type NewEvent, SqliteEventLog } from './event-log.ts';
-import { type FileMark, fileMark, type StorePaths, syncDir } from './files.ts';
-import { type HighWater, HighWaterFile } from './high-water.ts';
+import { type StorePaths, syncDir } from './files.ts';
 import { writeIdentity } from './identity.ts';
 import { GENERATION } from './inspect.ts';
 import { openLedger } from './ledger.ts';
@@ -21,7 +20,8 @@ import { FINDINGS } from './rebuild.ts';
 import { Records } from './records.ts';
 import { Reserve } from './reserve.ts';
 import { Pruner, type Retention } from './retention.ts';
-import { CLIENTS, COMMANDS, META, SESSIONS, STATE, SYNC, TOLD, toSeq, USAGE } from './schema.ts';
+import { CLIENTS, COMMANDS, META, SESSIONS, STATE, SYNC, TOLD, USAGE } from './schema.ts';
+import { Standing } from './standing.ts';
 import { openSync } from './sync.ts';
 import { openTold } from './told.ts';
 import { Trimmer } from './trimmer.ts';
@@ -36,6 +36,11 @@ export interface StoreWiring {
   readonly clock: Clock;
   readonly bootId: string;
   readonly reserveBytes: number;
+}
+
+interface LastRun {
+  readonly bootId: string;
+  readonly clean: boolean;
 }
 
 export class SqliteStore implements Store {
@@ -53,14 +58,9 @@ export class SqliteStore implements Store {
   readonly #writer: Writer<NewEvent, LogEntry>;
   readonly #trimmer: Trimmer;
   readonly #reserve: Reserve;
-  readonly #highWater: HighWaterFile;
+  readonly #standing: Standing;
   readonly #checkpointer: Checkpointer;
   #durability: Durability | null = null;
-  #generation: number;
-  /** What the running fsync covers. */
-  #covering: Position;
-  /** The main file as the last checkpoint left it; null: it is not known, or just being changed. */
-  #mark: Prepared['mark'];
   /** Where the log stood when the running checkpoint began. */
   #checkpointFrom: Position = { epoch: '', offset: 0 };
   #findingsStand = false;
@@ -68,7 +68,7 @@ export class SqliteStore implements Store {
   #closed: Promise<void> | null = null;
   readonly #onExit = (): void => {
     try {
-      this.#forgetMarks();
+      this.#standing.forgetMarks();
     } catch {
       // The disk refuses; an exit must not fail for it.
     }
@@ -79,12 +79,11 @@ export class SqliteStore implements Store {
     const { clock, paths, reserveBytes: bytes } = wiring;
     this.#wiring = wiring;
     this.#db = db;
-    this.#mark = prepared.mark;
     const epochs = openEpochs(db, sealer);
     this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#eventLost(at));
     this.#reserve = new Reserve({ clock, db, walPath: paths.wal, filePath: paths.reserve, bytes });
     this.#writer = new Writer(db, clock, this.log, {
-      opening: () => this.#highWater.unsettle(),
+      opening: () => this.#standing.file.unsettle(),
       committed: (writes) => {
         this.#durability?.touch();
         this.#checkpointer.wrote(writes);
@@ -108,7 +107,7 @@ export class SqliteStore implements Store {
       clients: () => this.clients,
       aside: (work) => this.#writer.aside(work),
     });
-    this.#highWater = new HighWaterFile(paths.highWater, sealer);
+    this.#standing = new Standing({ paths, bootId: wiring.bootId, timeline, prepared });
     this.#checkpointer = new Checkpointer({
       clock,
       dbPath: paths.db,
@@ -121,11 +120,14 @@ export class SqliteStore implements Store {
     const sessions = table(SESSIONS);
     this.meta = openMeta(table(META));
     const run = this.#lastRun();
-    this.#generation = Number(this.meta.get(GENERATION) ?? 0);
-    this.#covering = this.log.latest();
-    this.findings = JSON.parse(this.meta.get(FINDINGS) ?? '[]') as AgentEvent[];
+    this.#standing.generation = Number(this.meta.get(GENERATION) ?? 0);
+    const unwritten = this.#unwritten(prepared);
+    this.findings = [
+      ...(JSON.parse(this.meta.get(FINDINGS) ?? '[]') as AgentEvent[]),
+      ...lossAtStop(unwritten),
+    ];
     this.#findingsStand = this.findings.length > 0;
-    this.commit(() => this.#beginRun(prepared, run));
+    this.commit(() => this.#beginRun(prepared, run, unwritten));
     this.clients = openClients(table(CLIENTS), {
       clock,
       compare: (a, b) => this.log.compare(a, b),
@@ -180,17 +182,26 @@ export class SqliteStore implements Store {
 
   // ── start and end ──────────────────────────────────────────────────────────────────────────────────────────
 
-  #lastRun(): { readonly bootId: string; readonly clean: boolean } | null {
+  #lastRun(): LastRun | null {
     return JSON.parse(this.meta.get(RUN) ?? 'null');
   }
 
+  /** Events that the last run could not write before its end and that no epoch has told of yet. */
+  #unwritten({ unwritten }: Prepared): number {
+    return unwritten?.epoch === this.log.latest().epoch ? unwritten.lost : 0;
+  }
+
   /** The clean-stop mark goes before any event is sent: what follows is not clean until it ends so. */
-  #beginRun({ state, identity }: Prepared, last: { bootId: string; clean: boolean } | null): void {
+  #beginRun({ state, identity }: Prepared, last: LastRun | null, unwritten: number): void {
     const { bootId } = this.#wiring;
     const sameBoot = last?.bootId === bootId;
-    if (state === 'whole' && !last?.clean && !sameBoot) this.log.beginEpoch('unclean_boot', null);
+    if (unwritten > 0) {
+      // All else was on the disk when this was noted, so there is nothing more to tell of an unclean end.
+      this.log.beginEpoch('disk_full', unwritten);
+      this.meta.set(FINDINGS, JSON.stringify(this.findings));
+    } else if (state === 'whole' && !last?.clean && !sameBoot) this.log.beginEpoch('unclean_boot', null);
     this.meta.set(RUN, JSON.stringify({ bootId, clean: false }));
-    this.meta.set(GENERATION, String(++this.#generation));
+    this.meta.set(GENERATION, String(++this.#standing.generation));
     if (this.meta.get(AGENT_ID) === null) this.meta.set(AGENT_ID, identity.agentId);
   }
 
@@ -199,8 +210,8 @@ export class SqliteStore implements Store {
     const { paths } = this.#wiring;
     const agentId = this.meta.get(AGENT_ID) ?? identity.agentId;
     const stands = identity.established && identity.agentId === agentId;
-    if (stands && !this.#highWater.isNew) return;
-    this.#highWater.sync();
+    if (stands && !this.#standing.file.isNew) return;
+    this.#standing.file.sync();
     if (!stands) writeIdentity(paths.identity, { ...identity, agentId, established: true });
     syncDir(paths.dir);
   }
@@ -211,7 +222,7 @@ export class SqliteStore implements Store {
       this.#writer.stop();
       throw new UserError(EXIT.disk, `the database ${this.#wiring.paths.db} cannot be used: ${blocked}`);
     }
-    this.#covering = this.log.latest();
+    this.#standing.covering = this.log.latest();
     this.#durability = new Durability({
       clock: this.#wiring.clock,
       walPath: this.#wiring.paths.wal,
@@ -231,35 +242,39 @@ export class SqliteStore implements Store {
       this.#writer.retry();
       this.commit(() => {
         this.clients.flush(true);
-        this.meta.set(GENERATION, String(this.#generation + 1));
+        this.meta.set(GENERATION, String(this.#standing.generation + 1));
         this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: !this.#db.damaged }));
       });
-      const written = this.#writer.blocked === null;
+      const { blocked, unwrittenEvents } = this.#writer;
       // The high-water file never says more than the database has: that would look like a rollback.
-      if (written) this.#generation++;
-      this.#settleForGood(written && !this.#db.damaged);
+      if (blocked === null) this.#standing.generation++;
+      this.#settleForGood(blocked === null && !this.#db.damaged, unwrittenEvents);
+      if (blocked !== null) throw this.#notClosed(blocked);
     } catch (error) {
-      if (!isRefused(error) && !isDamageError(error)) throw error;
-      throw new UserError(EXIT.disk, `the database could not be closed cleanly: ${(error as Error).message}`);
+      throw isRefused(error) || isDamageError(error) ? this.#notClosed((error as Error).message) : error;
     } finally {
       this.#writer.stop();
       process.off('exit', this.#onExit);
       this.#durability?.close();
-      this.#highWater.close();
+      this.#standing.file.close();
       this.#db.close();
     }
   }
 
+  #notClosed(reason: string): UserError {
+    const lost = this.#writer.unwrittenEvents;
+    const events = lost > 0 ? `; ${lost} events that waited for it are lost` : '';
+    return new UserError(EXIT.disk, `the database could not be closed cleanly: ${reason}${events}`);
+  }
+
   /** The last state of this run, on the disk; `clean`: all of it could be written, to a whole database. */
-  #settleForGood(clean: boolean): void {
-    this.#covering = this.log.latest();
-    this.#mainFileChanges();
+  #settleForGood(clean: boolean, lost: number): void {
+    this.#standing.covering = this.log.latest();
+    this.#standing.mainFileChanges();
     const complete = this.#checkpointNow();
     this.#durability?.syncNow();
-    if (complete) this.#mark = this.#markNow(this.#covering);
-    // SQLite removes the log when the process ends, so there is no mark of it to keep.
-    this.#highWater.write(this.#highWaterNow(clean, null), clean);
-    this.#highWater.sync();
+    if (complete) this.#standing.checkpointed(this.#standing.covering);
+    this.#standing.forGood(clean, lost);
   }
 
   // ── durability and checkpoints ─────────────────────────────────────────────────────────────────────────────
@@ -267,46 +282,26 @@ export class SqliteStore implements Store {
   #beforeSync(): void {
     this.commit(() => {
       this.clients.flush(false);
-      this.meta.set(GENERATION, String(this.#generation + 1));
+      this.meta.set(GENERATION, String(this.#standing.generation + 1));
     });
     if (this.#writer.blocked !== null) throw new Error(this.#writer.blocked);
-    this.#generation++;
-    this.#covering = this.log.latest();
+    this.#standing.generation++;
+    this.#standing.covering = this.log.latest();
   }
 
   #synced(settled: boolean): void {
-    const wal = settled ? fileMark(this.#wiring.paths.wal) : null;
-    this.#highWater.write(this.#highWaterNow(false, wal), settled);
-    const markMissing = this.#mark === null && !this.#db.damaged;
-    if (settled) this.#checkpointer.settled(markMissing || this.#reserve.isShort());
-  }
-
-  #highWaterNow(clean: boolean, wal: FileMark | null): HighWater {
-    const { epoch, offset } = this.#covering;
-    const ordinal = this.log.timeline.span(epoch)?.ordinal ?? 0;
-    const { bootId } = this.#wiring;
-    const { damaged } = this.#db;
-    return {
-      generation: this.#generation,
-      ordinal,
-      epoch,
-      offset,
-      bootId,
-      clean,
-      db: this.#mark,
-      wal,
-      damaged,
-    };
+    this.#standing.synced(settled);
+    if (settled) this.#checkpointer.settled(this.#standing.wantsMark || this.#reserve.isShort());
   }
 
   #checkpointStarting(): void {
-    this.#mainFileChanges();
+    this.#standing.mainFileChanges();
     if (this.#writer.blocked === null && this.#reserve.isShort()) this.#reserve.grow();
     this.#checkpointFrom = this.log.latest();
   }
 
   #checkpointDone(complete: boolean): void {
-    this.#mark = complete ? this.#markNow(this.#checkpointFrom) : null;
+    this.#standing.checkpointed(complete ? this.#checkpointFrom : null);
     // The next commit starts the log anew and waits for the disk: better this one than an event's.
     this.#durability?.touch();
     void this.#durability?.durable().catch(() => {});
@@ -321,30 +316,10 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** null: the next start has to look at all of it. */
-  #markNow({ epoch, offset }: Position): Prepared['mark'] {
-    if (this.#db.damaged) return null;
-    const file = fileMark(this.#wiring.paths.db);
-    const ordinal = this.log.timeline.span(epoch)?.ordinal;
-    return file && ordinal !== undefined ? { ...file, seq: toSeq(ordinal, offset) } : null;
-  }
-
-  /** From here on the main file is not as the last mark says. */
-  #mainFileChanges(): void {
-    this.#mark = null;
-    this.#forgetMarks();
-  }
-
-  #forgetMarks(): void {
-    const { last } = this.#highWater;
-    const { damaged } = this.#db;
-    if (last) this.#highWater.write({ ...last, db: null, wal: null, damaged }, false);
-  }
-
   /** At once, for this run may not live to say so at its end: the next start believes nothing of the main file. */
   #damageFound(): void {
     try {
-      this.#mainFileChanges();
+      this.#standing.mainFileChanges();
     } catch (error) {
       if (!isRefused(error)) throw error;
     }
@@ -357,7 +332,7 @@ export class SqliteStore implements Store {
   #useReserve(): boolean {
     this.#reserve.release();
     try {
-      this.#mainFileChanges();
+      this.#standing.mainFileChanges();
     } catch (error) {
       if (!isRefused(error)) throw error;
       // Not even that can be noted, so the main file is left as it is.
@@ -398,6 +373,11 @@ export class SqliteStore implements Store {
     this.#damageTold = true;
     queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, numbers)]));
   }
+}
+
+function lossAtStop(lost: number): AgentEvent[] {
+  const message = `${lost} events still waited for the disk when the agent ended, and are lost.`;
+  return lost > 0 ? [lossEvent('events_lost', message, { lost })] : [];
 }
 
 function lossEvent(

@@ -72,6 +72,11 @@ export class Writer<E, R> {
     return this.#backlog.events.length;
   }
 
+  /** Events that are lost if nothing more is written: those that wait and those that found no room to wait. */
+  get unwrittenEvents(): number {
+    return this.#backlog.events.length + this.#backlog.lost;
+  }
+
   /** Runs `fn` in one transaction; nested calls join. Only what `fn` itself throws comes out. */
   commit<T>(fn: () => T): T {
     if (this.#inside || this.#blocked !== null) return fn();

@@ -231,6 +231,34 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
     LONG_TIMEOUT_MS,
   );
 
+  it('D7 C5: events that still wait at the end are told: by the exit code, and by the next start as a gap', async () => {
+    const small = smallDisk(8) ?? '';
+    const store = open(small, { reserveBytes: 256 * 1024 });
+    await rest(store);
+    store.log.append(many(1));
+    fill(small);
+    while (store.health().waiting === 0) store.log.append(many(50));
+    store.log.append(many(7));
+    const { waiting } = store.health();
+    const before = store.log.latest();
+    await expect(store.close()).rejects.toMatchObject({
+      exitCode: 74,
+      message: expect.stringContaining(`${waiting} events`),
+    });
+    free(small);
+    const next = open(small, { reserveBytes: 256 * 1024, bootId: 'boot-2' });
+    expect(next.findings).toMatchObject([{ event_type: 'events_lost', data: { lost: waiting } }]);
+    const { epoch } = next.log.ends();
+    expect(readAll(next, before).gaps).toEqual([
+      { from: before, to: { epoch, offset: 0 }, lost: waiting, reason: 'disk_full' },
+    ]);
+    next.log.append(next.findings);
+    await next.close();
+    const third = open(small, { reserveBytes: 256 * 1024, bootId: 'boot-2' });
+    expect(third.findings).toEqual([]);
+    expect(third.log.ends().epoch).toBe(epoch);
+  });
+
   it('a start finds room where the reserve was', async () => {
     const first = open(at, { reserveBytes: 256 * 1024 });
     await rest(first);

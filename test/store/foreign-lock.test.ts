@@ -42,6 +42,24 @@ describe("somebody else's lock on the database", () => {
     expect(readAll(store, store.log.oldest()).entries).toHaveLength(1_002);
   });
 
+  it('D7 C5: an end meanwhile is exit code 74, and the next start tells what waited, once', async () => {
+    const at = dir();
+    const store = open(at);
+    store.log.append(many(3));
+    const before = store.log.latest();
+    const letGo = hold(at);
+    store.log.append(many(5));
+    await expect(store.close()).rejects.toMatchObject({
+      exitCode: 74,
+      message: expect.stringContaining('5 events'),
+    });
+    letGo();
+    const next = open(at);
+    const lost = { event_type: 'events_lost', data: { lost: 5 } };
+    expect(next.findings).toMatchObject([lost]);
+    expect(readAll(next, before).gaps).toMatchObject([{ lost: 5, reason: 'disk_full' }]);
+  });
+
   it('D11: what the start found is told once, though the first event after it had to wait', async () => {
     const at = dir();
     await run({ dir: at, append: 3, end: 'clean' });
