@@ -262,8 +262,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     mainBeat.stop();
     sync.stop();
     await executor.stop();
-    await store.close();
-    unlock();
+    try {
+      await store.close();
+    } finally {
+      unlock();
+    }
   }
 
   function describeAgent(): AgentFile {
@@ -336,8 +339,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     async stop() {
       router.tell(agentEvent('agent_stopped', 'Playwarden was asked to stop.'));
       await settle();
-      await shutDown();
-      removeAgentFile(dataDir);
+      try {
+        await shutDown();
+      } finally {
+        removeAgentFile(dataDir);
+      }
     },
   };
 }

@@ -34,5 +34,9 @@ export function writeAgentFile(
 }
 
 export function removeAgentFile(dataDir: string): void {
-  rmSync(path(dataDir), { force: true });
+  try {
+    rmSync(path(dataDir), { force: true });
+  } catch {
+    // A disk that has turned read-only keeps it; its pid says that nobody is there.
+  }
 }

@@ -55,8 +55,9 @@ export class Backlog<E> {
     this.#events = this.#events.slice(count);
   }
 
-  dropWrites(): void {
-    this.#writes.clear();
+  /** These are done; one that came for the same row since waits on. */
+  dropWrites(done: readonly KeyedWrite[]): void {
+    for (const write of done) if (this.#writes.get(write.key) === write) this.#writes.delete(write.key);
   }
 
   takeLost(): number {

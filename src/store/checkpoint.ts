@@ -42,7 +42,7 @@ export class Checkpointer {
   #db: InstanceType<typeof AsyncDatabase> | null = null;
   #writes = 0;
   #idle: (() => void) | null = null;
-  #running: Promise<void> | null = null;
+  #running: Promise<boolean> | null = null;
   #stopped = false;
 
   constructor(options: CheckpointOptions) {
@@ -62,14 +62,27 @@ export class Checkpointer {
     this.#idle = this.#options.clock.after(IDLE_MS, () => void this.run());
   }
 
-  /** One checkpoint; joins the running one. Never rejects: what failed is done another time. */
-  run(): Promise<void> {
+  /**
+   * One checkpoint; joins the running one. True: all that was committed when it started is in the main file. Never
+   * rejects: what failed is done another time.
+   */
+  run(): Promise<boolean> {
     this.#cancelIdle();
-    if (this.#stopped) return Promise.resolve();
+    if (this.#stopped) return Promise.resolve(false);
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
     });
     return this.#running;
+  }
+
+  /**
+   * After a failed fsync of the log: settles when all that was committed before the call is in the main file, and
+   * rejects when it is not. The kernel reports a failed write once, so that the next fsync may succeed without it.
+   */
+  async repair(): Promise<void> {
+    // One that runs already may have begun before what the failed fsync was for.
+    await this.#running;
+    if (!(await this.run())) throw new Error('the log could not be copied to the database');
   }
 
   /** No more checkpoints; settles when the running one has ended. */
@@ -85,7 +98,7 @@ export class Checkpointer {
     this.#idle = null;
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<boolean> {
     const { starting, finish, done, dbPath } = this.#options;
     const before = this.#writes;
     let complete = false;
@@ -99,6 +112,7 @@ export class Checkpointer {
     // After a failure the count goes on from zero too, else a busy store would try again at each write.
     this.#writes -= before;
     done(complete);
+    return complete;
   }
 
   async #pass(dbPath: string): Promise<boolean> {

@@ -35,6 +35,8 @@ export function openClients(records: Records, options: ClientOptions): Clients {
   const clients = new Map<string, ClientRecord>();
   const changed = new Set<string>();
   const changedLazily = new Set<string>();
+  /** When each client of this run was last seen, on the clock that nobody can set and that no day start moves. */
+  const seenAt = new Map<string, number>();
 
   for (const row of records.select(records.query('ORDER BY client_id'))) {
     const record = fromRow(row, options.oldest());
@@ -50,11 +52,26 @@ export function openClients(records: Records, options: ClientOptions): Clients {
     options.changed();
   }
 
+  function seen(record: ClientRecord): ClientRecord {
+    seenAt.set(record.clientId, clock.monotonic());
+    return { ...record, seenMs: clock.wall() };
+  }
+
+  /** Trusted time may leap by months when a wrong clock is put right: who was here before the leap was not away. */
   function forgetUnseen(): void {
-    for (const { clientId, seenMs } of [...clients.values()]) {
-      if (clock.wall() - seenMs < FORGET_AFTER_MS) continue;
-      clients.delete(clientId);
-      records.remove([clientId]);
+    for (const record of [...clients.values()]) {
+      const { clientId } = record;
+      const at = seenAt.get(clientId);
+      const unseenMs = at === undefined ? clock.wall() - record.seenMs : clock.monotonic() - at;
+      if (unseenMs >= FORGET_AFTER_MS) {
+        clients.delete(clientId);
+        seenAt.delete(clientId);
+        records.remove([clientId]);
+      } else if (clock.wall() - unseenMs > record.seenMs) {
+        // So that the next run does not find it away since before the leap.
+        clients.set(clientId, { ...record, seenMs: clock.wall() - unseenMs });
+        changedLazily.add(clientId);
+      }
     }
   }
 
@@ -63,22 +80,23 @@ export function openClients(records: Records, options: ClientOptions): Clients {
   return {
     get: (clientId) => clients.get(clientId) ?? null,
     open(clientId) {
-      forgetUnseen();
       const known = clients.get(clientId);
+      // Before others are forgotten: whoever is here is not away, whatever the clock says.
+      if (known) clients.set(clientId, seen(known));
+      forgetUnseen();
       if (!known && clients.size >= MAX_CLIENTS) return null;
-      const record = known ?? { clientId, cursor: null, base: options.oldest(), sent: null, seenMs: 0 };
-      const seen = { ...record, seenMs: clock.wall() };
-      clients.set(clientId, seen);
+      const record = seen(known ?? { clientId, cursor: null, base: options.oldest(), sent: null, seenMs: 0 });
+      clients.set(clientId, record);
       // A name the next run has never heard of would be told everything as if for the first time.
-      if (!known) records.put(toRow(seen));
+      if (!known) records.put(toRow(record));
       else changedLazily.add(clientId);
-      return seen;
+      return record;
     },
     acknowledge(clientId, to) {
       const record = clients.get(clientId);
       if (!record) return to;
       if (record.cursor !== null && compare(record.cursor, to) >= 0) return record.cursor;
-      put({ ...record, cursor: to, sent: further(record.sent, to), seenMs: clock.wall() });
+      put(seen({ ...record, cursor: to, sent: further(record.sent, to) }));
       return to;
     },
     markSent(clientId, to) {

@@ -17,6 +17,10 @@ export interface Connection {
   exec(sql: string): void;
   pragma(name: string): unknown;
   readonly inTransaction: boolean;
+  /** A statement has found the file damaged. */
+  readonly damaged: boolean;
+  /** Called once, when the first statement finds the file damaged, before its error is thrown. */
+  onDamage(listener: () => void): void;
   close(): void;
 }
 
@@ -28,6 +32,12 @@ type Pragmas = Readonly<Record<string, string | number>>;
 /** A log is kept at its length, as room for a full disk, but not at what a flood made of it. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
+/**
+ * How long a write waits for somebody else's, ms: long enough for a look from outside that writes a row, and the main
+ * thread, which waits with it, still sends its events. Whatever holds the database longer is met by waiting in memory.
+ */
+const FOREIGN_LOCK_MS = 50;
+
 /** The store as it runs: synchronous=1 is NORMAL; checkpoints are checkpoint.ts's. */
 export const RUNNING: Pragmas = {
   journal_mode: 'wal',
@@ -36,6 +46,7 @@ export const RUNNING: Pragmas = {
   journal_size_limit: WAL_KEPT_BYTES,
   cache_size: -2000,
   temp_store: 2,
+  busy_timeout: FOREIGN_LOCK_MS,
 };
 
 /** A file that is filled in one transaction and then renamed: no log beside it, synchronous=2 is FULL. */
@@ -67,15 +78,38 @@ export function connect(path: string, pragmas: Pragmas): Connection {
 }
 
 function configured(db: Database.Database, pragmas: Pragmas): Connection {
+  let damaged = false;
+  let tell = () => {};
+  const watched = <T>(ask: () => T): T => {
+    try {
+      return ask();
+    } catch (error) {
+      if (!damaged && isDamageError(error)) {
+        damaged = true;
+        tell();
+      }
+      throw error;
+    }
+  };
   const connection: Connection = {
-    prepare: (sql) => statement(db.prepare(sql)),
-    exec: (sql) => void db.exec(sql),
+    prepare: (sql) =>
+      statement(
+        watched(() => db.prepare(sql)),
+        watched,
+      ),
+    exec: (sql) => void watched(() => db.exec(sql)),
     pragma(name) {
-      const row = (db.prepare(`PRAGMA ${name}`).all([]) as Record<string, unknown>[])[0];
+      const row = watched(() => db.prepare(`PRAGMA ${name}`).all([]) as Record<string, unknown>[])[0];
       return row && Object.values(row)[0];
     },
     get inTransaction() {
       return db.inTransaction;
+    },
+    get damaged() {
+      return damaged;
+    },
+    onDamage(listener) {
+      tell = listener;
     },
     close: () => void db.close(),
   };
@@ -90,29 +124,32 @@ function configured(db: Database.Database, pragmas: Pragmas): Connection {
 }
 
 /** libsql with one array of parameters: the only form that takes a lone null and does not copy. */
-function statement<Row>(prepared: Database.Statement): Statement<Row> {
+function statement<Row>(prepared: Database.Statement, watched: <T>(ask: () => T) => T): Statement<Row> {
   return {
-    run: (params) => (prepared.run(params as unknown[]) as { changes: number }).changes,
-    get: (params) => prepared.get(params as unknown[]) as Row | undefined,
-    all: (params) => prepared.all(params as unknown[]) as Row[],
+    run: (params) => watched(() => prepared.run(params as unknown[]) as { changes: number }).changes,
+    get: (params) => watched(() => prepared.get(params as unknown[]) as Row | undefined),
+    all: (params) => watched(() => prepared.all(params as unknown[]) as Row[]),
   };
 }
 
 /** The primary result code of a SQLite error; null for other errors. */
 function resultCode(error: unknown): number | null {
-  const { code, rawCode } = error as { code?: unknown; rawCode?: unknown };
+  const { code, rawCode } = (error ?? {}) as { code?: unknown; rawCode?: unknown };
   if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return null;
   return typeof rawCode === 'number' ? rawCode & 0xff : null;
 }
 
 const SQLITE = {
   perm: 3,
+  busy: 5,
+  locked: 6,
   nomem: 7,
   readonly: 8,
   ioerr: 10,
   corrupt: 11,
   full: 13,
   cantopen: 14,
+  protocol: 15,
   format: 24,
   notadb: 26,
 } as const;
@@ -124,16 +161,22 @@ const DISK_CODES: readonly number[] = [
   SQLITE.cantopen,
   SQLITE.perm,
 ];
+const LOCK_CODES: readonly number[] = [SQLITE.busy, SQLITE.locked, SQLITE.protocol];
 const DAMAGE_CODES: readonly number[] = [SQLITE.corrupt, SQLITE.notadb, SQLITE.format];
 
 /** The disk refuses (full, broken, read-only): the same write may succeed later. */
-export function isDiskError(error: unknown): boolean {
+function isDiskError(error: unknown): boolean {
   return DISK_CODES.includes(resultCode(error) ?? -1);
+}
+
+/** Another process holds the database: the same write succeeds when it lets go, and room has nothing to do with it. */
+export function isHeld(error: unknown): boolean {
+  return LOCK_CODES.includes(resultCode(error) ?? -1);
 }
 
 /** The disk or the system said no, to SQLite or to a file operation of our own; anything else is a mistake of ours. */
 export function isRefused(error: unknown): boolean {
-  return isDiskError(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
+  return isDiskError(error) || isHeld(error) || (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
 /** The file is not what SQLite wrote. */

@@ -22,6 +22,10 @@ export interface HighWater {
   /** The main file as the last checkpoint left it, and the seq up to which it holds the events. */
   readonly db: (FileMark & { readonly seq: number }) | null;
   readonly wal: FileMark | null;
+  /** A statement of this run found the database damaged, whatever a check of it says. */
+  readonly damaged: boolean;
+  /** Events that still waited for the disk when the run ended; all before them was on it when this was written. */
+  readonly lost: number;
 }
 
 export interface FoundHighWater extends HighWater {

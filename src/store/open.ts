@@ -2,7 +2,7 @@
 import { statfsSync } from 'node:fs';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
-import { isRefused } from './connection.ts';
+import { abandon, isDamageError, isHeld, isRefused } from './connection.ts';
 import { type StorePaths, storePaths } from './files.ts';
 import { prepare } from './prepare.ts';
 import { giveUpReserve } from './reserve.ts';
@@ -35,7 +35,7 @@ export function openStore(options: StoreOptions): Store {
 /** With a full disk the files that SQLite makes at each start find room where the reserve was. */
 function openWithoutReserve(paths: StorePaths, options: StoreOptions, refusal: unknown): Store {
   try {
-    if (!isRefused(refusal) || !giveUpReserve(paths.reserve)) throw refusal;
+    if (!isRefused(refusal) || isHeld(refusal) || !giveUpReserve(paths.reserve)) throw refusal;
     return open(paths, options);
   } catch (error) {
     throw asUserError(error, paths);
@@ -46,7 +46,15 @@ function open(paths: StorePaths, options: StoreOptions): Store {
   const { clock, bootId } = options;
   const prepared = prepare(paths, clock, bootId);
   const reserveBytes = options.reserveBytes ?? reserveOn(paths.dir);
-  return new SqliteStore(prepared, { paths, clock, bootId, reserveBytes });
+  const wiring = { paths, clock, bootId, reserveBytes };
+  try {
+    return new SqliteStore(prepared, wiring);
+  } catch (error) {
+    if (!isDamageError(error)) throw error;
+    // What no check has seen shows in use: it is rebuilt at once, and not at each start looked at anew.
+    abandon(prepared.db);
+    return new SqliteStore(prepare(paths, clock, bootId, true), wiring);
+  }
 }
 
 /** The reserve is kept three times: on a small disk it is less, and not nothing. */
@@ -57,7 +65,8 @@ function reserveOn(dir: string): number {
 }
 
 function asUserError(error: unknown, paths: StorePaths): unknown {
-  if (error instanceof UserError || !isRefused(error)) return error;
+  if (error instanceof UserError || !(isRefused(error) || isDamageError(error))) return error;
+  if (isHeld(error)) return new UserError(EXIT.disk, `the database ${paths.db} is held by another program`);
   const said = `the database ${paths.db} cannot be used: ${(error as Error).message}`;
   return new UserError(EXIT.disk, isFull(paths.dir) ? `${said}; the disk is full, make room on it` : said);
 }

@@ -1,7 +1,7 @@
 /** The start: finds the database, or makes it, or makes a new one of what is whole; gives back one that can be used. */
 import { rmSync } from 'node:fs';
 import type { Clock } from '../protocol/ports.ts';
-import { abandon, type Connection, connect, isDiskError, RUNNING } from './connection.ts';
+import { abandon, type Connection, connect, isRefused, RUNNING } from './connection.ts';
 import { newEpochName, openEpochs } from './epochs.ts';
 import { createPrivate, type FileMark, fileMark, type StorePaths, syncDir } from './files.ts';
 import { type FoundHighWater, readHighWater } from './high-water.ts';
@@ -19,9 +19,12 @@ export interface Prepared {
   readonly state: 'new' | 'whole' | 'rebuilt';
   /** The main file, and up to which seq it holds events that were looked at; null: not known. */
   readonly mark: (FileMark & { readonly seq: number }) | null;
+  /** Events that the last run could not write before its end, and the epoch that was the last then. */
+  readonly unwritten: { readonly epoch: string; readonly lost: number } | null;
 }
 
-export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepared {
+/** `suspect`: it was found damaged in use, whatever a check of it says. */
+export function prepare(paths: StorePaths, clock: Clock, bootId: string, suspect = false): Prepared {
   finishRebuild(paths, clock.wall());
   const foundIdentity = readIdentity(paths.identity);
   const identity = typeof foundIdentity === 'string' ? newIdentity() : foundIdentity;
@@ -40,7 +43,7 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
     for (const path of [paths.db, paths.wal, paths.shm]) rmSync(path, { force: true });
     const db = create(paths, sealer);
     const file = fileMark(paths.db);
-    return { db, identity, sealer, state: 'new', mark: file && { ...file, seq: 0 } };
+    return { db, identity, sealer, state: 'new', mark: file && { ...file, seq: 0 }, unwritten: null };
   }
 
   const damage: Damage[] = [];
@@ -49,18 +52,20 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string): Prepar
   if (!verify) damage.push('key_lost');
   else if (!highWater) damage.push('high_water_lost');
   if (hasDb && highWater && wasTouched(files, highWater, bootId)) damage.push('touched');
+  if (hasDb && (suspect || highWater?.damaged)) damage.push('unreadable');
 
   const trusted = highWater && damage.length === 0 ? trustedSeq(files, highWater) : 0;
   const db = hasDb ? tryToOpen(paths, verify ? sealer : null, highWater, trusted, damage) : null;
   if (db && damage.length === 0) {
     const mark = trusted > 0 && files.db ? { ...files.db, seq: trusted } : null;
-    return { db, identity, sealer, state: 'whole', mark };
+    return { db, identity, sealer, state: 'whole', mark, unwritten: highWater };
   }
 
   if (db) abandon(db);
   const exact = isExact(highWater, bootId);
-  rebuild({ paths, sealer, verify, highWater, exact, damage, wallMs: clock.wall() });
-  return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null };
+  const found = [...new Set(damage)];
+  rebuild({ paths, sealer, verify, highWater, exact, damage: found, wallMs: clock.wall() });
+  return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null, unwritten: null };
 }
 
 /** Whether no offset was given after the high-water file was last written. */
@@ -98,7 +103,7 @@ function tryToOpen(
   try {
     db = connect(paths.db, RUNNING);
   } catch (error) {
-    if (isDiskError(error)) throw error;
+    if (isRefused(error)) throw error;
     damage.push('unreadable');
     return null;
   }

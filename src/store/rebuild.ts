@@ -88,7 +88,7 @@ function fill(db: Connection, options: RebuildOptions, salvage: Salvage | null):
     savedEvents: saved.events,
     savedRecords: saved.records,
     brokenRows: saved.broken,
-    lostAtLeast: builder.lost,
+    lostAtLeast: builder.lost + (highWater?.lost ?? 0),
     lost: exact ? builder.lost : null,
     keptAside: existsSync(paths.db) || existsSync(paths.wal) ? basename(asideName(paths, wallMs)) : null,
   };

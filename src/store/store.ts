@@ -6,12 +6,11 @@ import type { LogEntry, Position } from '../protocol/position.ts';
 import { Checkpointer, isComplete } from './checkpoint.ts';
 import { type Clients, openClients } from './clients.ts';
 import { openCommands } from './commands.ts';
-import { type Connection, isRefused } from './connection.ts';
+import { type Connection, isDamageError, isRefused } from './connection.ts';
 import { Durability } from './durability.ts';
 import { openEpochs } from './epochs.ts';
 import { type NewEvent, SqliteEventLog } from './event-log.ts';
-import { type FileMark, fileMark, type StorePaths, syncDir } from './files.ts';
-import { type HighWater, HighWaterFile } from './high-water.ts';
+import { type StorePaths, syncDir } from './files.ts';
 import { writeIdentity } from './identity.ts';
 import { GENERATION } from './inspect.ts';
 import { openLedger } from './ledger.ts';
@@ -21,14 +20,14 @@ import { FINDINGS } from './rebuild.ts';
 import { Records } from './records.ts';
 import { Reserve } from './reserve.ts';
 import { Pruner, type Retention } from './retention.ts';
-import { CLIENTS, COMMANDS, META, SESSIONS, STATE, SYNC, TOLD, toSeq, USAGE } from './schema.ts';
+import { CLIENTS, COMMANDS, META, SESSIONS, STATE, SYNC, TOLD, USAGE } from './schema.ts';
+import { Standing } from './standing.ts';
 import { openSync } from './sync.ts';
 import { openTold } from './told.ts';
+import { Trimmer } from './trimmer.ts';
 import { Writer } from './writer.ts';
 
-/** What one step of making room or of retention drops at most: some ten ms of work. */
-const DROP_AT_ONCE = 10_000;
-const DROP_PAUSE_MS = 20;
+const DAMAGED = 'The database is damaged; it is kept aside and rebuilt at the next start of the agent.';
 const RUN = 'run';
 const AGENT_ID = 'agent_id';
 
@@ -37,6 +36,11 @@ export interface StoreWiring {
   readonly clock: Clock;
   readonly bootId: string;
   readonly reserveBytes: number;
+}
+
+interface LastRun {
+  readonly bootId: string;
+  readonly clean: boolean;
 }
 
 export class SqliteStore implements Store {
@@ -52,25 +56,19 @@ export class SqliteStore implements Store {
   readonly #wiring: StoreWiring;
   readonly #db: Connection;
   readonly #writer: Writer<NewEvent, LogEntry>;
-  readonly #pruner: Pruner;
+  readonly #trimmer: Trimmer;
   readonly #reserve: Reserve;
-  readonly #highWater: HighWaterFile;
+  readonly #standing: Standing;
   readonly #checkpointer: Checkpointer;
   #durability: Durability | null = null;
-  #generation: number;
-  /** What the running fsync covers. */
-  #covering: Position;
-  /** The main file as the last checkpoint left it; null: it is not known, or just being changed. */
-  #mark: Prepared['mark'];
   /** Where the log stood when the running checkpoint began. */
   #checkpointFrom: Position = { epoch: '', offset: 0 };
   #findingsStand = false;
   #damageTold = false;
-  #stopPruning = (): void => {};
   #closed: Promise<void> | null = null;
   readonly #onExit = (): void => {
     try {
-      this.#forgetMarks();
+      this.#standing.forgetMarks();
     } catch {
       // The disk refuses; an exit must not fail for it.
     }
@@ -81,12 +79,11 @@ export class SqliteStore implements Store {
     const { clock, paths, reserveBytes: bytes } = wiring;
     this.#wiring = wiring;
     this.#db = db;
-    this.#mark = prepared.mark;
     const epochs = openEpochs(db, sealer);
-    this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#tellDamage(at));
-    this.#reserve = new Reserve({ db, walPath: paths.wal, filePath: paths.reserve, bytes });
+    this.log = new SqliteEventLog(db, clock, sealer, epochs, (at) => this.#eventLost(at));
+    this.#reserve = new Reserve({ clock, db, walPath: paths.wal, filePath: paths.reserve, bytes });
     this.#writer = new Writer(db, clock, this.log, {
-      opening: () => this.#highWater.unsettle(),
+      opening: () => this.#standing.file.unsettle(),
       committed: (writes) => {
         this.#durability?.touch();
         this.#checkpointer.wrote(writes);
@@ -96,14 +93,21 @@ export class SqliteStore implements Store {
       hasRoom: () => this.#reserve.hasRoom(),
       makeRoom: [
         () => this.#useReserve(),
-        () => this.#dropAcknowledged() > 0,
+        () => this.#trimmer.dropAcknowledged(),
         () => this.#reserve.growLittle(),
       ],
       recovered: (lost) => this.#recovered(lost),
     });
     this.log.attach(this.#writer);
-    this.#pruner = new Pruner(db, this.log.timeline, epochs);
-    this.#highWater = new HighWaterFile(paths.highWater, sealer);
+    const { timeline } = this.log;
+    this.#trimmer = new Trimmer({
+      clock,
+      timeline,
+      pruner: new Pruner(db, timeline, epochs),
+      clients: () => this.clients,
+      aside: (work) => this.#writer.aside(work),
+    });
+    this.#standing = new Standing({ paths, bootId: wiring.bootId, timeline, prepared });
     this.#checkpointer = new Checkpointer({
       clock,
       dbPath: paths.db,
@@ -116,11 +120,14 @@ export class SqliteStore implements Store {
     const sessions = table(SESSIONS);
     this.meta = openMeta(table(META));
     const run = this.#lastRun();
-    this.#generation = Number(this.meta.get(GENERATION) ?? 0);
-    this.#covering = this.log.latest();
-    this.findings = JSON.parse(this.meta.get(FINDINGS) ?? '[]') as AgentEvent[];
+    this.#standing.generation = Number(this.meta.get(GENERATION) ?? 0);
+    const unwritten = this.#unwritten(prepared);
+    this.findings = [
+      ...(JSON.parse(this.meta.get(FINDINGS) ?? '[]') as AgentEvent[]),
+      ...lossAtStop(unwritten),
+    ];
     this.#findingsStand = this.findings.length > 0;
-    this.commit(() => this.#beginRun(prepared, run));
+    this.commit(() => this.#beginRun(prepared, run, unwritten));
     this.clients = openClients(table(CLIENTS), {
       clock,
       compare: (a, b) => this.log.compare(a, b),
@@ -138,6 +145,7 @@ export class SqliteStore implements Store {
     this.told = openTold(table(TOLD));
     this.#startDurability();
     this.#establish(prepared);
+    db.onDamage(() => this.#damageFound());
     process.once('exit', this.#onExit);
   }
 
@@ -151,7 +159,8 @@ export class SqliteStore implements Store {
   }
 
   health(): StoreHealth {
-    const reason = this.#writer.blocked ?? this.#durability?.error?.message ?? null;
+    const damage = this.#db.damaged ? DAMAGED : null;
+    const reason = this.#writer.blocked ?? this.#durability?.error?.message ?? damage;
     return {
       ok: reason === null,
       unsynced: this.#durability?.unsynced ?? 0,
@@ -163,20 +172,7 @@ export class SqliteStore implements Store {
   }
 
   prune(retention: Retention): void {
-    this.#stopPruning();
-    const now = this.#wiring.clock.wall();
-    this.clients.forgetUnseen();
-    this.#writer.aside(() => {
-      this.#pruner.dropRecords(now, retention.max_days);
-      this.#pruner.forgetEpochs();
-    });
-    const { timeline } = this.log;
-    const cutoff = new Date(now - retention.max_days * 86_400_000).toISOString();
-    const excess = timeline.count(timeline.oldest()) - retention.max_events;
-    const due = Math.max(excess, this.#pruner.olderThan(cutoff));
-    const dropped = this.#drop(due);
-    if (dropped === 0 || dropped >= due) return;
-    this.#stopPruning = this.#wiring.clock.after(DROP_PAUSE_MS, () => this.prune(retention));
+    this.#trimmer.prune(retention);
   }
 
   close(): Promise<void> {
@@ -186,17 +182,26 @@ export class SqliteStore implements Store {
 
   // ── start and end ──────────────────────────────────────────────────────────────────────────────────────────
 
-  #lastRun(): { readonly bootId: string; readonly clean: boolean } | null {
+  #lastRun(): LastRun | null {
     return JSON.parse(this.meta.get(RUN) ?? 'null');
   }
 
+  /** Events that the last run could not write before its end and that no epoch has told of yet. */
+  #unwritten({ unwritten }: Prepared): number {
+    return unwritten?.epoch === this.log.latest().epoch ? unwritten.lost : 0;
+  }
+
   /** The clean-stop mark goes before any event is sent: what follows is not clean until it ends so. */
-  #beginRun({ state, identity }: Prepared, last: { bootId: string; clean: boolean } | null): void {
+  #beginRun({ state, identity }: Prepared, last: LastRun | null, unwritten: number): void {
     const { bootId } = this.#wiring;
     const sameBoot = last?.bootId === bootId;
-    if (state === 'whole' && !last?.clean && !sameBoot) this.log.beginEpoch('unclean_boot', null);
+    if (unwritten > 0) {
+      // All else was on the disk when this was noted, so there is nothing more to tell of an unclean end.
+      this.log.beginEpoch('disk_full', unwritten);
+      this.meta.set(FINDINGS, JSON.stringify(this.findings));
+    } else if (state === 'whole' && !last?.clean && !sameBoot) this.log.beginEpoch('unclean_boot', null);
     this.meta.set(RUN, JSON.stringify({ bootId, clean: false }));
-    this.meta.set(GENERATION, String(++this.#generation));
+    this.meta.set(GENERATION, String(++this.#standing.generation));
     if (this.meta.get(AGENT_ID) === null) this.meta.set(AGENT_ID, identity.agentId);
   }
 
@@ -205,8 +210,8 @@ export class SqliteStore implements Store {
     const { paths } = this.#wiring;
     const agentId = this.meta.get(AGENT_ID) ?? identity.agentId;
     const stands = identity.established && identity.agentId === agentId;
-    if (stands && !this.#highWater.isNew) return;
-    this.#highWater.sync();
+    if (stands && !this.#standing.file.isNew) return;
+    this.#standing.file.sync();
     if (!stands) writeIdentity(paths.identity, { ...identity, agentId, established: true });
     syncDir(paths.dir);
   }
@@ -217,55 +222,59 @@ export class SqliteStore implements Store {
       this.#writer.stop();
       throw new UserError(EXIT.disk, `the database ${this.#wiring.paths.db} cannot be used: ${blocked}`);
     }
-    this.#covering = this.log.latest();
+    this.#standing.covering = this.log.latest();
     this.#durability = new Durability({
       clock: this.#wiring.clock,
       walPath: this.#wiring.paths.wal,
       prepare: () => this.#beforeSync(),
       covered: (settled) => this.#synced(settled),
-      repair: () => this.#checkpointer.run(),
+      repair: () => this.#checkpointer.repair(),
     });
     this.#durability.syncNow();
     this.#synced(true);
   }
 
   async #close(): Promise<void> {
-    this.#stopPruning();
+    this.#trimmer.stop();
     await this.#checkpointer.stop();
     await this.#durability?.stop();
     try {
       this.#writer.retry();
       this.commit(() => {
         this.clients.flush(true);
-        this.meta.set(GENERATION, String(this.#generation + 1));
-        this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: true }));
+        this.meta.set(GENERATION, String(this.#standing.generation + 1));
+        this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: !this.#db.damaged }));
       });
-      const written = this.#writer.blocked === null;
+      const { blocked, unwrittenEvents } = this.#writer;
       // The high-water file never says more than the database has: that would look like a rollback.
-      if (written) this.#generation++;
-      this.#settleForGood(written);
+      if (blocked === null) this.#standing.generation++;
+      this.#settleForGood(blocked === null && !this.#db.damaged, unwrittenEvents);
+      if (blocked !== null) throw this.#notClosed(blocked);
     } catch (error) {
-      if (!isRefused(error)) throw error;
-      throw new UserError(EXIT.disk, `the database could not be closed cleanly: ${(error as Error).message}`);
+      throw isRefused(error) || isDamageError(error) ? this.#notClosed((error as Error).message) : error;
     } finally {
       this.#writer.stop();
       process.off('exit', this.#onExit);
       this.#durability?.close();
-      this.#highWater.close();
+      this.#standing.file.close();
       this.#db.close();
     }
   }
 
-  /** The last state of this run, on the disk; `clean`: all of it could be written. */
-  #settleForGood(clean: boolean): void {
-    this.#covering = this.log.latest();
-    this.#mainFileChanges();
+  #notClosed(reason: string): UserError {
+    const lost = this.#writer.unwrittenEvents;
+    const events = lost > 0 ? `; ${lost} events that waited for it are lost` : '';
+    return new UserError(EXIT.disk, `the database could not be closed cleanly: ${reason}${events}`);
+  }
+
+  /** The last state of this run, on the disk; `clean`: all of it could be written, to a whole database. */
+  #settleForGood(clean: boolean, lost: number): void {
+    this.#standing.covering = this.log.latest();
+    this.#standing.mainFileChanges();
     const complete = this.#checkpointNow();
     this.#durability?.syncNow();
-    if (complete) this.#mark = this.#markNow(this.#covering);
-    // SQLite removes the log when the process ends, so there is no mark of it to keep.
-    this.#highWater.write(this.#highWaterNow(clean, null), clean);
-    this.#highWater.sync();
+    if (complete) this.#standing.checkpointed(this.#standing.covering);
+    this.#standing.forGood(clean, lost);
   }
 
   // ── durability and checkpoints ─────────────────────────────────────────────────────────────────────────────
@@ -273,34 +282,26 @@ export class SqliteStore implements Store {
   #beforeSync(): void {
     this.commit(() => {
       this.clients.flush(false);
-      this.meta.set(GENERATION, String(this.#generation + 1));
+      this.meta.set(GENERATION, String(this.#standing.generation + 1));
     });
     if (this.#writer.blocked !== null) throw new Error(this.#writer.blocked);
-    this.#generation++;
-    this.#covering = this.log.latest();
+    this.#standing.generation++;
+    this.#standing.covering = this.log.latest();
   }
 
   #synced(settled: boolean): void {
-    const wal = settled ? fileMark(this.#wiring.paths.wal) : null;
-    this.#highWater.write(this.#highWaterNow(false, wal), settled);
-    if (settled) this.#checkpointer.settled(this.#mark === null || this.#reserve.isShort());
-  }
-
-  #highWaterNow(clean: boolean, wal: FileMark | null): HighWater {
-    const { epoch, offset } = this.#covering;
-    const ordinal = this.log.timeline.span(epoch)?.ordinal ?? 0;
-    const { bootId } = this.#wiring;
-    return { generation: this.#generation, ordinal, epoch, offset, bootId, clean, db: this.#mark, wal };
+    this.#standing.synced(settled);
+    if (settled) this.#checkpointer.settled(this.#standing.wantsMark || this.#reserve.isShort());
   }
 
   #checkpointStarting(): void {
-    this.#mainFileChanges();
+    this.#standing.mainFileChanges();
     if (this.#writer.blocked === null && this.#reserve.isShort()) this.#reserve.grow();
     this.#checkpointFrom = this.log.latest();
   }
 
   #checkpointDone(complete: boolean): void {
-    this.#mark = complete ? this.#markNow(this.#checkpointFrom) : null;
+    this.#standing.checkpointed(complete ? this.#checkpointFrom : null);
     // The next commit starts the log anew and waits for the disk: better this one than an event's.
     this.#durability?.touch();
     void this.#durability?.durable().catch(() => {});
@@ -315,21 +316,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  #markNow({ epoch, offset }: Position): Prepared['mark'] {
-    const file = fileMark(this.#wiring.paths.db);
-    const ordinal = this.log.timeline.span(epoch)?.ordinal;
-    return file && ordinal !== undefined ? { ...file, seq: toSeq(ordinal, offset) } : null;
-  }
-
-  /** From here on the main file is not as the last mark says. */
-  #mainFileChanges(): void {
-    this.#mark = null;
-    this.#forgetMarks();
-  }
-
-  #forgetMarks(): void {
-    const { last } = this.#highWater;
-    if (last) this.#highWater.write({ ...last, db: null, wal: null }, false);
+  /** At once, for this run may not live to say so at its end: the next start believes nothing of the main file. */
+  #damageFound(): void {
+    try {
+      this.#standing.mainFileChanges();
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+    }
+    this.#tellDamage(DAMAGED, {});
   }
 
   // ── a full disk ────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,7 +332,7 @@ export class SqliteStore implements Store {
   #useReserve(): boolean {
     this.#reserve.release();
     try {
-      this.#mainFileChanges();
+      this.#standing.mainFileChanges();
     } catch (error) {
       if (!isRefused(error)) throw error;
       // Not even that can be noted, so the main file is left as it is.
@@ -346,19 +340,6 @@ export class SqliteStore implements Store {
     }
     this.#checkpointNow();
     return true;
-  }
-
-  #dropAcknowledged(): number {
-    // While the store opens nobody's cursor is known yet.
-    if (!this.clients) return 0;
-    const cursor = this.clients.acknowledgedByAll();
-    const { timeline } = this.log;
-    return cursor ? this.#drop(timeline.count(timeline.oldest()) - timeline.count(cursor)) : 0;
-  }
-
-  #drop(count: number): number {
-    if (count <= 0) return 0;
-    return this.#pruner.dropOldest(Math.min(count, DROP_AT_ONCE), (work) => this.#writer.aside(work));
   }
 
   #recovered(lost: number): void {
@@ -382,12 +363,21 @@ export class SqliteStore implements Store {
     this.log.announce();
   }
 
-  #tellDamage(at: Position): void {
-    if (this.#damageTold) return;
-    this.#damageTold = true;
+  #eventLost(at: Position): void {
     const message = `An event of the log (${at.epoch}, ${at.offset}) is not as it was written any more.`;
-    queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, { ...at })]));
+    this.#tellDamage(message, { ...at });
   }
+
+  #tellDamage(message: string, numbers: Readonly<Record<string, unknown>>): void {
+    if (this.#damageTold || this.#closed) return;
+    this.#damageTold = true;
+    queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, numbers)]));
+  }
+}
+
+function lossAtStop(lost: number): AgentEvent[] {
+  const message = `${lost} events still waited for the disk when the agent ended, and are lost.`;
+  return lost > 0 ? [lossEvent('events_lost', message, { lost })] : [];
 }
 
 function lossEvent(

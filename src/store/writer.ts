@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../protocol/ports.ts';
 import { Backlog, type KeyedWrite } from './backlog.ts';
-import { type Connection, isRefused, type Statement } from './connection.ts';
+import { type Connection, isHeld, isRefused, type Statement } from './connection.ts';
 
 /** What the writer needs of the event log. */
 export interface Appender<E, R> {
@@ -50,6 +50,8 @@ export class Writer<E, R> {
   #inside = false;
   #refusal: Error | null = null;
   #blocked: string | null = null;
+  /** It is somebody else's lock that blocks, so making room would cost events and mend nothing. */
+  #held = false;
   #stopRetry = (): void => {};
 
   constructor(db: Connection, clock: Clock, log: Appender<E, R>, hooks: WriterHooks) {
@@ -70,10 +72,16 @@ export class Writer<E, R> {
     return this.#backlog.events.length;
   }
 
+  /** Events that are lost if nothing more is written: those that wait and those that found no room to wait. */
+  get unwrittenEvents(): number {
+    return this.#backlog.events.length + this.#backlog.lost;
+  }
+
   /** Runs `fn` in one transaction; nested calls join. Only what `fn` itself throws comes out. */
   commit<T>(fn: () => T): T {
     if (this.#inside || this.#blocked !== null) return fn();
     if (!this.#hooks.hasRoom() && !this.#hooks.makeRoom.some((step) => step() && this.#hooks.hasRoom())) {
+      this.#refusal = null;
       this.#block('the disk is full');
       return fn();
     }
@@ -119,12 +127,15 @@ export class Writer<E, R> {
   retry(): void {
     if (this.#blocked === null) return;
     this.#stopRetry();
-    for (const step of [this.#hooks.regrow, ...this.#hooks.makeRoom]) {
+    this.#refusal = null;
+    const { regrow, makeRoom } = this.#hooks;
+    for (const step of this.#held ? [() => true] : [regrow, ...makeRoom]) {
       if (step() && this.#drain()) {
         this.#blocked = null;
         this.#hooks.recovered(this.#backlog.takeLost());
         return;
       }
+      if (isHeld(this.#refusal)) break;
     }
     this.#block(this.#blocked);
   }
@@ -198,7 +209,7 @@ export class Writer<E, R> {
     const redo = () => {
       for (const operation of operations) this.#perform(operation);
     };
-    for (const step of this.#hooks.makeRoom) {
+    for (const step of isHeld(this.#refusal) ? [] : this.#hooks.makeRoom) {
       if (step() && this.#hooks.hasRoom() && this.#transaction(redo).done) return;
     }
     this.#block(reason);
@@ -210,25 +221,30 @@ export class Writer<E, R> {
 
   #block(reason: string): void {
     this.#blocked = reason;
+    this.#held = isHeld(this.#refusal);
     this.#stopRetry = this.#clock.after(RETRY_MS, () => this.retry());
   }
 
-  /** Writes what waits; what the disk does not take goes on waiting. */
+  /**
+   * Writes what waits; what the disk does not take goes on waiting. Whoever hears of an event may write, which waits too:
+   * a row left behind would hide the database's own for good.
+   */
   #drain(): boolean {
-    const { writes } = this.#backlog;
-    const all = () => {
-      for (const write of writes) this.#perform(write);
-    };
-    if (!this.#hooks.hasRoom() || !this.#transaction(all).done) return false;
-    this.#backlog.dropWrites();
-    while (this.#backlog.events.length > 0) {
-      const portion = this.#backlog.events.slice(0, PORTION);
-      const some = () => {
-        for (const event of portion) this.#perform({ event });
-      };
-      if (!this.#hooks.hasRoom() || !this.#transaction(some).done) return false;
-      this.#backlog.dropEvents(portion.length);
-    }
+    do {
+      const { writes } = this.#backlog;
+      if (!this.#takes(writes)) return false;
+      this.#backlog.dropWrites(writes);
+      const events = this.#backlog.events.slice(0, PORTION).map((event) => ({ event }));
+      if (events.length > 0 && !this.#takes(events)) return false;
+      this.#backlog.dropEvents(events.length);
+    } while (this.#backlog.writes.length > 0 || this.#backlog.events.length > 0);
     return true;
+  }
+
+  #takes(operations: readonly Operation<E>[]): boolean {
+    const all = () => {
+      for (const operation of operations) this.#perform(operation);
+    };
+    return this.#hooks.hasRoom() && this.#transaction(all).done;
   }
 }

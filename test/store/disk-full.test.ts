@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/protocol/ports.ts';
@@ -89,6 +89,41 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
     }
     expect(store.health()).toMatchObject({ ok: true, waiting: 0 });
     await store.close();
+  });
+
+  it('a disk with too little room for all of it is not asked each second, and keeps what fits', async () => {
+    const small = smallDisk(8) ?? '';
+    writeFileSync(join(small, 'other'), Buffer.alloc(6 * 1024 * 1024));
+    const store = open(small, { reserveBytes: 1024 * 1024 });
+    const reserve = () => statSync(join(small, 'disk-reserve'), { throwIfNoEntry: false })?.size ?? 0;
+    store.log.append(many(10));
+    await rest(store);
+    const kept = reserve();
+    expect(kept).toBeGreaterThanOrEqual(128 * 1024);
+    expect(kept).toBeLessThan(1024 * 1024);
+    const { lastSyncMonotonicMs } = store.health();
+    await rest(store);
+    expect(store.health().lastSyncMonotonicMs).toBe(lastSyncMonotonicMs);
+    expect(store.clock.pendingTimers).toBe(0);
+
+    // With room again it is whole soon after: something is written, and a minute has gone by.
+    rmSync(join(small, 'other'));
+    store.clock.advance(60_000);
+    store.log.append(many(1));
+    await rest(store);
+    expect(reserve()).toBe(1024 * 1024);
+  });
+
+  it('a disk with no room for a reserve is left in peace', async () => {
+    const small = smallDisk(8) ?? '';
+    writeFileSync(join(small, 'other'), Buffer.alloc(7 * 1024 * 1024 + 600 * 1024));
+    const store = open(small, { reserveBytes: 1024 * 1024 });
+    store.log.append(many(10));
+    await rest(store);
+    const { lastSyncMonotonicMs } = store.health();
+    await rest(store);
+    expect(store.health()).toMatchObject({ ok: true, lastSyncMonotonicMs });
+    expect(store.clock.pendingTimers).toBe(0);
   });
 
   it('acknowledged events go first; what no client has acknowledged waits unsent, and is sent when there is room', async () => {
@@ -195,6 +230,34 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
     },
     LONG_TIMEOUT_MS,
   );
+
+  it('D7 C5: events that still wait at the end are told: by the exit code, and by the next start as a gap', async () => {
+    const small = smallDisk(8) ?? '';
+    const store = open(small, { reserveBytes: 256 * 1024 });
+    await rest(store);
+    store.log.append(many(1));
+    fill(small);
+    while (store.health().waiting === 0) store.log.append(many(50));
+    store.log.append(many(7));
+    const { waiting } = store.health();
+    const before = store.log.latest();
+    await expect(store.close()).rejects.toMatchObject({
+      exitCode: 74,
+      message: expect.stringContaining(`${waiting} events`),
+    });
+    free(small);
+    const next = open(small, { reserveBytes: 256 * 1024, bootId: 'boot-2' });
+    expect(next.findings).toMatchObject([{ event_type: 'events_lost', data: { lost: waiting } }]);
+    const { epoch } = next.log.ends();
+    expect(readAll(next, before).gaps).toEqual([
+      { from: before, to: { epoch, offset: 0 }, lost: waiting, reason: 'disk_full' },
+    ]);
+    next.log.append(next.findings);
+    await next.close();
+    const third = open(small, { reserveBytes: 256 * 1024, bootId: 'boot-2' });
+    expect(third.findings).toEqual([]);
+    expect(third.log.ends().epoch).toBe(epoch);
+  });
 
   it('a start finds room where the reserve was', async () => {
     const first = open(at, { reserveBytes: 256 * 1024 });

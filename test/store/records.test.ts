@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LedgerPatch, UsageRow } from '../../src/protocol/messages.ts';
 import type { ToldProcess } from '../../src/protocol/ports.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 import { ended, many, session, stores, tempDirs } from './helpers.ts';
 
 const dir = tempDirs();
@@ -166,6 +167,39 @@ describe('clients', () => {
     expect(clients.open('c9')).not.toBeNull();
     expect(clients.get('c2')).toBeNull();
     expect(clients.get('c1')).not.toBeNull();
+  });
+
+  it('H1 E2: one that is here is not forgotten when the trusted clock leaps by a month, nor at the next start', async () => {
+    const at = dir();
+    const clock = new FakeClock();
+    const store = open(at, { clock });
+    const { epoch } = store.log.ends();
+    store.log.append(many(5));
+    store.clients.open('desk');
+    store.clients.acknowledge('desk', { epoch, offset: 5 });
+    const before = clock.wall();
+    clock.wall = () => before + 31 * 86_400_000;
+    store.prune({ max_events: 100, max_days: 365 });
+    expect(store.clients.get('desk')?.cursor).toEqual({ epoch, offset: 5 });
+    expect(store.clients.open('desk')?.cursor).toEqual({ epoch, offset: 5 });
+    await store.close();
+    const next = open(at, { clock });
+    next.prune({ max_events: 100, max_days: 365 });
+    expect(next.clients.get('desk')?.cursor).toEqual({ epoch, offset: 5 });
+  });
+
+  it('H1: the one that opens is looked up before others are forgotten', async () => {
+    const at = dir();
+    const first = open(at);
+    first.clients.open('desk');
+    first.clients.open('other');
+    const { epoch } = first.log.ends();
+    first.clients.acknowledge('desk', { epoch, offset: 0 });
+    await first.close();
+    const clock = new FakeClock(5_000_000, first.clock.wall() + 31 * 86_400_000);
+    const { clients } = open(at, { clock });
+    expect(clients.open('desk')?.cursor).toEqual({ epoch, offset: 0 });
+    expect(clients.get('other')).toBeNull();
   });
 
   it('D8: a cursor moves forward only, in the log’s order', () => {
