@@ -94,12 +94,14 @@ export class HighWaterFile {
   readonly #sealer: Sealer;
   readonly #self: string;
   #turn: number;
-  #settled = false;
+  #settled: boolean;
   #last: HighWater | null = null;
 
   constructor(path: string, sealer: Sealer) {
     const before = readHighWater(path, sealer);
     this.isNew = typeof before === 'string';
+    // What the last run left: the first commit of this one ends it, or a kill right after that would look like tampering.
+    this.#settled = typeof before !== 'string' && before.settled;
     this.#turn = typeof before === 'string' ? 0 : (before as Slot & FoundHighWater).turn;
     this.#fd = openSync(path, this.isNew ? 'w+' : 'r+', 0o600);
     this.#sealer = sealer;
