@@ -32,7 +32,7 @@ const ROUTES: Readonly<Record<RouteName, RouteText>> = {
   'GET /desktop/events/poll': {
     summary: 'The events that follow a position.',
     description:
-      'With `after` (and its `epoch`) everything up to there is acknowledged and what follows is returned. Without it the cursor decides, and the batch counts as acknowledged when the same client polls again. `wait` (seconds) holds the answer until there is something to return.',
+      'With `after` (and its `epoch`) everything up to there is acknowledged and what follows is returned. Without it the cursor decides, and the batch counts as acknowledged when the same client polls again. With nothing stored yet say `after=0` without `epoch`: a client that has acknowledged nothing goes on from where it was first seen. `wait` (seconds) holds the answer until there is something to return.',
     query: pollQuery,
     problems: ['transport-disabled', 'too-many-clients', 'offset-unknown'],
   },

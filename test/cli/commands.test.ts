@@ -1,17 +1,13 @@
 /** The commands beside `run`, from outside: the built command line and a real agent. */
-import { spawn } from 'node:child_process';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
+import { runCli } from '../helpers/cli.ts';
 import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
 import { http } from '../helpers/http.ts';
-
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 let root = '';
 let agents: Agent[] = [];
@@ -31,24 +27,7 @@ async function agentOf(options: AgentOptions = {}): Promise<Agent> {
 }
 
 /** Runs the command line to its end, on this test's data directory. */
-function cli(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, PLAYWARDEN_DATA_DIR: join(root, 'data'), TZ: 'UTC' };
-    const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      stderr += text;
-    });
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, stdout, stderr });
-    });
-  });
-}
+const cli = (...args: string[]) => runCli(args, { PLAYWARDEN_DATA_DIR: join(root, 'data') });
 
 describe('without an agent', () => {
   test.each([['report'], ['doctor']])('%s says so, without a stack trace', async (command) => {
@@ -105,140 +84,6 @@ describe('report', () => {
   });
 });
 
-describe('K5: parent-key', () => {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const jwk = publicKey.export({ format: 'jwk' });
-  const keyFile = (value: unknown) => {
-    const file = join(root, 'key.json');
-    writeFileSync(file, typeof value === 'string' ? value : JSON.stringify(value));
-    return file;
-  };
-  const unsigned = (agent: Agent) =>
-    http({
-      url: agent.url,
-      path: '/desktop/command',
-      token: agent.token('control'),
-      body: { command: 'resume' },
-    });
-
-  test('add prints the thumbprint, the running agent wants signatures at once; remove takes it back', async () => {
-    const agent = await agentOf();
-    const print = await calculateJwkThumbprint(jwk);
-    const added = await cli('parent-key', 'add', keyFile(jwk));
-    expect(added).toMatchObject({ code: 0, stderr: '' });
-    expect(added.stdout).toContain(print);
-    expect((await unsigned(agent)).status).toBe(403);
-    expect(statSync(join(root, 'data/config.json')).mode & 0o777).toBe(0o600);
-
-    expect((await cli('parent-key', 'add', keyFile(jwk))).stdout).toContain('already');
-    expect((await cli('parent-key', 'list')).stdout).toBe(`${print}\n`);
-    expect(await cli('parent-key', 'remove', print.slice(0, 8))).toMatchObject({ code: 0 });
-    expect((await unsigned(agent)).status).toBe(200);
-    expect((await cli('parent-key', 'list')).stdout).toBe('No parent key is enrolled.\n');
-  });
-
-  test('a second key is taken by the running agent too, and each goes by itself', async () => {
-    const agent = await agentOf();
-    const pairs = [1, 2].map(() => generateKeyPairSync('ed25519'));
-    const signedBy = async (n: number) => {
-      const payload = { command: 'resume', command_id: randomUUID(), aud: agent.json().agent_id };
-      const jwt = new SignJWT(payload).setIssuedAt().setExpirationTime('1m');
-      const jws = await jwt.setProtectedHeader({ alg: 'EdDSA' }).sign(pairs[n]!.privateKey);
-      const token = agent.token('view');
-      return (await http({ url: agent.url, path: '/desktop/command', token, body: { jws } })).status;
-    };
-    const prints = [];
-    for (const { publicKey: key } of pairs) {
-      const file = keyFile(key.export({ type: 'spki', format: 'pem' }).toString());
-      expect((await cli('parent-key', 'add', file)).stdout).toContain('has taken it');
-      prints.push(await calculateJwkThumbprint(key.export({ format: 'jwk' })));
-    }
-    expect([await signedBy(0), await signedBy(1)]).toEqual([200, 200]);
-    const removed = await cli('parent-key', 'remove', prints[0] ?? '');
-    expect(removed).toMatchObject({ code: 0, stdout: expect.stringContaining('has taken it') });
-    expect([await signedBy(0), await signedBy(1)]).toEqual([403, 200]);
-    expect((await unsigned(agent)).status).toBe(403);
-  });
-
-  test('a file named with --config keeps what else is in it, and its rights', async () => {
-    const file = join(root, 'config.json');
-    writeFileSync(file, '{\n    "profiles": { "kim": {} }\n}', { mode: 0o640 });
-    chmodSync(file, 0o640);
-    const { code, stdout } = await cli('parent-key', 'add', keyFile(jwk), '--config', file);
-    expect(code).toBe(0);
-    expect(stdout).toContain('No agent runs');
-    const after = JSON.parse(readFileSync(file, 'utf8'));
-    expect(after).toEqual({ profiles: { kim: {} }, security: { parent_keys: [jwk] } });
-    expect(statSync(file).mode & 0o777).toBe(0o640);
-  });
-
-  test('an agent that reads another file does not take it, and that is told', async () => {
-    await agentOf({ config: {} });
-    const { code, stderr } = await cli('parent-key', 'add', keyFile(jwk));
-    expect(code).toBe(1);
-    expect(stderr).toContain('another configuration');
-  });
-
-  test.each([
-    ['a private key', () => privateKey.export({ format: 'jwk' })],
-    ['a private PEM', () => privateKey.export({ format: 'pem', type: 'pkcs8' })],
-    ['no key', () => 'hello'],
-  ])('%s is refused with 64 and nothing is written', async (_title, value) => {
-    const { code, stderr } = await cli('parent-key', 'add', keyFile(value()));
-    expect(code).toBe(64);
-    expect(stderr).not.toContain(String(privateKey.export({ format: 'jwk' }).d));
-    expect(existsSync(join(root, 'data/config.json'))).toBe(false);
-  });
-
-  test('a configuration that does not hold is left as it was: 78', async () => {
-    const file = join(root, 'config.json');
-    writeFileSync(file, '{"colour":"red"}');
-    expect((await cli('parent-key', 'add', keyFile(jwk), '--config', file)).code).toBe(78);
-    expect(readFileSync(file, 'utf8')).toBe('{"colour":"red"}');
-  });
-
-  test.each(['add', 'remove'])('%s destroys nothing that it does not understand', async (what) => {
-    const file = join(root, 'config.json');
-    const other = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
-    const mine = what === 'remove' ? [jwk] : [];
-    const entry = { ...other, use: 'sig', note: 'the blue phone' };
-    writeFileSync(file, JSON.stringify({ security: { parent_keys: [entry, ...mine] } }));
-    const given = what === 'add' ? keyFile(jwk) : await calculateJwkThumbprint(jwk);
-    expect((await cli('parent-key', what, given, '--config', file)).code).toBe(0);
-    const { security } = JSON.parse(readFileSync(file, 'utf8'));
-    expect(security.parent_keys).toEqual(what === 'add' ? [entry, jwk] : [entry]);
-
-    const broken = JSON.stringify({ security: { parent_keys: [{ kty: 'OKP' }, ...mine] } });
-    writeFileSync(file, broken);
-    expect((await cli('parent-key', what, given, '--config', file)).code).toBe(78);
-    expect(readFileSync(file, 'utf8')).toBe(broken);
-  });
-
-  test('an agent that does not answer has not taken it, as far as anybody knows: 1', async () => {
-    const agent = await agentOf();
-    await cli('parent-key', 'add', keyFile(jwk));
-    agent.signal('SIGSTOP');
-    const { code, stdout, stderr } = await cli('parent-key', 'remove', await calculateJwkThumbprint(jwk));
-    agent.signal('SIGCONT');
-    expect(code).toBe(1);
-    expect(stdout).not.toContain('has taken it');
-    expect(stderr).toMatch(/^The running agent .* is not known\.\n$/);
-  });
-
-  test.each([['list'], ['remove', 'abcdef']])(
-    'C5: %s with a file as --data-dir is told in a sentence: 78',
-    async (...args) => {
-      const { code, stderr } = await cli('parent-key', ...args, '--data-dir', keyFile(jwk));
-      expect(code).toBe(78);
-      expect(stderr).toMatch(/^\S+ cannot be read \(ENOTDIR\)\.\n$/);
-    },
-  );
-
-  test.each(['nothing', ''])('remove of "%s" that names no key is 64', async (prefix) => {
-    expect((await cli('parent-key', 'remove', prefix)).code).toBe(64);
-  });
-});
-
 describe('simulate', () => {
   const scenario = (name: string) =>
     fileURLToPath(new URL(`../../examples/scenarios/${name}.json`, import.meta.url));
@@ -288,14 +133,23 @@ interface Found {
   readonly findings: readonly {
     readonly check: string;
     readonly verdict: string;
+    readonly said: string;
     readonly remedy?: string;
   }[];
 }
 
 describe('doctor', () => {
-  const look = async () => {
+  const once = async (): Promise<Found & { readonly code: number | null }> => {
     const { code, stdout } = await cli('doctor', '--json');
-    const { ok, findings }: Found = JSON.parse(stdout);
+    return { code, ...JSON.parse(stdout) };
+  };
+  /** The agents of other tests close the test process on sight too, and may do so before this one has seen it. */
+  const stolen = ({ findings }: Found) =>
+    findings.some(({ check, said }) => check === 'self-test' && said.includes('not detected'));
+  const look = async () => {
+    let found = await once();
+    for (let again = 0; again < 4 && stolen(found); again++) found = await once();
+    const { code, ok, findings } = found;
     return { code, ok, problems: findings.filter((f) => f.verdict === 'problem'), findings };
   };
 
