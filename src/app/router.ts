@@ -80,6 +80,8 @@ export function createRouter(options: RouterOptions): Router {
   const closes = new Map<string, number>();
   /** Stops that the session actor has not said it took in. */
   const unheard = new Map<string, UnheardStop>();
+  /** When what still waits to be told as stopped ended. */
+  const ending = new Map<string, number | null>();
   /** What was told as stopped since it is another child's now, and still runs. */
   const released = new Map<string, ToldProcess>();
 
@@ -108,10 +110,12 @@ export function createRouter(options: RouterOptions): Router {
 
   function stopped({ identity, endedAwakeMs }: Extract<FromScanner, { type: 'process.stopped' }>): void {
     released.delete(processKey(identity));
+    ending.set(processKey(identity), endedAwakeMs);
     gate.whenTaken(identity, () => tellStop(identity, endedAwakeMs));
   }
 
   function tellStop(identity: ProcessIdentity, endedAwakeMs: number | null): void {
+    ending.delete(processKey(identity));
     const row = told.get(identity);
     if (!row) return;
     store.commit(() => {
@@ -181,6 +185,8 @@ export function createRouter(options: RouterOptions): Router {
       }
     });
     scanned = true;
+    // What a reload was about to take is in it, or gone.
+    released.clear();
     tellRunning();
   }
 
@@ -229,12 +235,19 @@ export function createRouter(options: RouterOptions): Router {
       const { endedAwakeMs, by } = stop;
       options.postToSession({ type: 'process.played', process, child, endedAwakeMs, ...(by && { by }) });
     }
-    tellRunning();
+    const runs: ToldProcess[] = [];
+    for (const row of told.all()) {
+      const { process, child } = row;
+      const endedAwakeMs = ending.get(processKey(process));
+      if (endedAwakeMs === undefined) runs.push(row);
+      else options.postToSession({ type: 'process.played', process, child, endedAwakeMs });
+    }
+    tellRunning(runs);
   }
 
-  function tellRunning(): void {
+  function tellRunning(rows = told.all()): void {
     if (!scanned) return;
-    const processes = told.all().map(({ process, child }) => ({ process, child }));
+    const processes = rows.map(({ process, child }) => ({ process, child }));
     options.postToSession({ type: 'processes.snapshot', processes });
   }
 

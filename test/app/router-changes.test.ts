@@ -89,6 +89,18 @@ describe('C4 C7: a configuration under which what runs belongs to another child'
     expect(rows.size).toBe(0);
   });
 
+  test('a scanner that starts again in between has said what runs: nothing is told twice', () => {
+    let config = profiles('default_child');
+    const { router, kinds } = setUp([toldRow(7)], 'closed', () => config);
+    const snapshot = { type: 'processes.snapshot', processes: [player(7)], source: 'procfs' } as const;
+    router.fromScanner(snapshot);
+    config = profiles('kim');
+    router.releaseMoved();
+    router.fromScanner(snapshot);
+    router.takeMoved();
+    expect(kinds()).toEqual(['roblox_stopped', 'roblox_started']);
+  });
+
   test('the same after a restart, and when the game has another id now', () => {
     const { router, events } = setUp([toldRow(7), toldRow(8)], 'closed', () => profiles('kim'));
     const chess = player(8, { game: 'chess' });
@@ -184,6 +196,21 @@ describe('T7: a session actor that is down while games end', () => {
     toSession.length = 0;
     router.greetSession();
     expect(toSession).toMatchObject([{ type: 'processes.snapshot', processes: [] }]);
+  });
+
+  test('a stop that still waits for its start to be taken in is a whole play to the next one, not something that runs', () => {
+    const { router, toSession, kinds } = setUp();
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'procfs' });
+    router.fromScanner({ type: 'process.started', process: player(7), found: false });
+    router.fromScanner(stop(7, 999_500));
+    toSession.length = 0;
+    router.greetSession();
+    expect(toSession).toMatchObject([
+      { type: 'process.played', process: { pid: 7 }, endedAwakeMs: 999_500 },
+      { type: 'processes.snapshot', processes: [] },
+    ]);
+    router.fromSession(tookIn(7));
+    expect(kinds()).toEqual(['roblox_started', 'agent_recovered', 'roblox_stopped']);
   });
 
   test('E4 C4: what waits for it when the agent stops is told then, and nothing after it', () => {

@@ -258,8 +258,9 @@ class Draft implements ScannerState {
       return;
     }
     this.parts.delete(process.pid);
-    const started =
-      context.exec && context.atMs !== null ? { ...process, startedAwakeMs: context.atMs } : process;
+    // Under other rules the same process is another game from now on: what was before is that one's.
+    const begins = context.exec || (before !== undefined && sameIdentity(before, process));
+    const started = begins && context.atMs !== null ? { ...process, startedAwakeMs: context.atMs } : process;
     this.tracked.set(process.pid, started);
     this.#post({ type: 'process.started', process: started, found: context.cause === 'configure' });
     this.#count(true, context);

@@ -42,10 +42,10 @@ export function processStarted(
   const continued = open && comesBackInTime(turn, open, startAwakeMs) ? open : null;
   if (open && !continued) endSession(turn, open);
   const session = continued ?? openSession(turn, childId, process.game, startAwakeMs);
-  if (isRunning(session)) chargeTo(turn, session, now);
+  const ranTo = Math.min(ranToAwakeMs, now);
+  if (isRunning(session)) chargeTo(turn, session, ranTo);
   session.members = [...session.members, newMember(process)];
   session.gone = null;
-  const ranTo = Math.min(ranToAwakeMs, now);
   charge(turn, session, startAwakeMs, ranTo);
   session.chargedToAwakeMs = Math.max(session.chargedToAwakeMs, ranTo);
   session.provenMs = state.nowMs - (now - ranTo);

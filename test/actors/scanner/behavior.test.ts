@@ -251,3 +251,18 @@ describe('the cases of the field', () => {
     expect(run(exec(7, game(7)), looks({ 7: game(7) }, 'reconcile')).state.missed).toBe(0);
   });
 });
+
+test('C4: under rules by which it is another game it begins as that one now: nothing before is charged to it', () => {
+  const [running] = step(INITIAL_STATE, exec(7, game(7)));
+  const seen = looks({ 7: game(7, { game: 'other' }) }, 'configure');
+  const [, effects] = step(running, seen);
+  expect(effects).toMatchObject([
+    { message: { type: 'process.stopped', identity: { pid: 7 } } },
+    {
+      message: {
+        type: 'process.started',
+        process: { game: 'other', startedAwakeMs: seen.type === 'looks' ? seen.atMs : Number.NaN },
+      },
+    },
+  ]);
+});

@@ -88,3 +88,20 @@ it('T7: one that began and ended in between is a session of its own length', () 
   ]);
   expect(life.ended()).toMatchObject([{ duration_seconds: 180 }]);
 });
+
+it('T7: a second window that ended before the first charges neither beyond its own end', () => {
+  const ledger = {};
+  const first = new Life(ledger, 0);
+  first.hears(0, { type: 'process.started', process: game, child: KID, found: false });
+  first.hears(20 * SECOND, { type: 'settle' });
+  const second = { ...game, pid: 8, startKey: '1:8', startedAwakeMs: base.awakeMs + 21 * SECOND };
+  const life = new Life(ledger, 5 * MINUTE);
+  life.hears(
+    5 * MINUTE,
+    { type: 'process.played', process: second, child: KID, endedAwakeMs: base.awakeMs + 23 * SECOND },
+    { type: 'process.played', process: game, child: KID, endedAwakeMs: base.awakeMs + 25 * SECOND },
+    { type: 'processes.snapshot', processes: [] },
+    { type: 'tick' },
+  );
+  expect(life.ended()).toMatchObject([{ duration_seconds: 25 }]);
+});
