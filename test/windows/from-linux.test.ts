@@ -45,13 +45,13 @@ describe.each(SOURCES)('%s', (source) => {
     expect(player).toMatchObject({ name: `${PLAYER}.exe`, command: `${PLAYER}.exe sleep 60000` });
     await wineIsDone(player);
     await watch.look();
-    expect(watch.history()).toEqual(['started:roblox']);
+    expect(told()).toEqual(['started:roblox']);
     await watch.agreesWithPs([player.pid]);
 
     expect(await close(player)).toMatchObject({ outcome: 'closed' });
-    await watch.until(() => watch.history().length === 2);
+    await watch.until(() => told().length === 2);
     await watch.look();
-    expect(watch.history(player.pid)).toHaveLength(2);
+    expect(told(player.pid)).toHaveLength(2);
     await watch.agreesWithPs([]);
   });
 
@@ -63,10 +63,10 @@ describe.each(SOURCES)('%s', (source) => {
     await program.exited;
     await wineIsDone(player);
     await watch.look();
-    expect(watch.history()).toEqual(['started:roblox']);
+    expect(told()).toEqual(['started:roblox']);
     await watch.agreesWithPs([player.pid]);
     expect(await close(player)).toMatchObject({ outcome: 'closed' });
-    await watch.until(() => watch.history().length === 2);
+    await watch.until(() => told().length === 2);
   });
 });
 
@@ -76,8 +76,11 @@ test('Windows adds the ending of a program by itself: without it the game is see
   const player = await started();
   expect(player.name).toBe(`${PLAYER}.exe`);
   expect(await close(player)).toMatchObject({ outcome: 'closed' });
-  await watch.until(() => watch.history().length === 2);
+  await watch.until(() => told().length === 2);
 });
+
+/** Wine executes itself anew as it starts: a close must know of that, nobody else. */
+const told = (pid?: number) => watch.history(pid).filter((word) => word !== 'changed');
 
 async function started(): Promise<GameProcess> {
   await watch.until(() => watch.history().length > 0, 50_000);
