@@ -96,8 +96,12 @@ export function createRouter(options: RouterOptions): Router {
     const known = told.get(process);
     const row = known ?? newlyTold(process, found);
     if (!known) tellStart(row);
-    options.postToSession({ type: 'process.started', process: row.process, child: row.child, found });
+    postStart(row, found);
     if (isSelfTest(process)) void closeAll([row], 'command');
+  }
+
+  function postStart({ process, child }: ToldProcess, found: boolean): void {
+    options.postToSession({ type: 'process.started', process, child, found });
   }
 
   function tellStart(row: ToldProcess): void {
@@ -163,11 +167,11 @@ export function createRouter(options: RouterOptions): Router {
         present.add(processKey(process));
         renewed.push(renewedRow(row, process));
       } else {
-        const { startedAt } = newlyTold(process, true);
-        fresh.push({
-          ...newlyTold(row ? movedNow(process) : process, true),
-          startedAt: row?.startedAt ?? startedAt,
-        });
+        fresh.push(
+          row
+            ? { ...newlyTold(movedNow(process), true), startedAt: row.startedAt }
+            : newlyTold(process, true),
+        );
       }
     }
     const gone = told.all().filter((row) => !present.has(processKey(row.process)));
@@ -203,12 +207,8 @@ export function createRouter(options: RouterOptions): Router {
     for (const row of told.all()) {
       if (!isMoved(row, row.process)) continue;
       released.set(processKey(row.process), row);
-      stoppedNow(row.process);
+      gate.whenTaken(row.process, () => tellStop(row.process, clock.monotonic()));
     }
-  }
-
-  function stoppedNow(identity: ProcessIdentity): void {
-    gate.whenTaken(identity, () => tellStop(identity, clock.monotonic()));
   }
 
   function takeMoved(): void {
@@ -216,12 +216,7 @@ export function createRouter(options: RouterOptions): Router {
       gate.inTurn(process, () => {
         const row = { ...newlyTold(movedNow(process), true), startedAt };
         tellStart(row);
-        options.postToSession({
-          type: 'process.started',
-          process: row.process,
-          child: row.child,
-          found: true,
-        });
+        postStart(row, true);
       });
     }
     released.clear();
