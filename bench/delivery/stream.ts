@@ -9,6 +9,8 @@ import type { Pace, Paced } from './host.ts';
 import { type DeliveryHost, dataFolder, serve } from './hosts.ts';
 
 const PATIENCE_MS = 5_000;
+/** One turn with or without a stalled reader. */
+const TURN_SECONDS = 4;
 
 interface Streamed extends Paced {
   /** Append → client's handler, ms. */
@@ -85,12 +87,12 @@ export const stalled: Case = {
       into.push(summarize(played.latencyMs));
     };
     for (let i = 0; i < bench.amount(3, 1); i++) {
-      await turn(bench.amount(5, 1), alone);
+      await turn(bench.amount(TURN_SECONDS, 1), alone);
       const reader = await connectSocket(host, { clientId: 'stalled', resume: 'now' }, () => {});
       bench.owns(reader, (c) => c.close());
       reader.socket.pause();
       // As long as the turn beside it, three times: a p99 of as many events each.
-      for (let part = 0; part < bench.amount(3, 1); part++) await turn(bench.amount(5, 1), beside);
+      for (let part = 0; part < bench.amount(3, 1); part++) await turn(bench.amount(TURN_SECONDS, 1), beside);
       reader.close();
       lowestMb.push(Math.min(...rss));
       rss = [];
@@ -100,10 +102,10 @@ export const stalled: Case = {
       median(turns.map((turn) => turn[figure]));
     const [aloneP99, besideP99] = [of(alone, 'p99'), of(beside, 'p99')];
     bench.record('alone.p99', `${perSecond} events/s: append → client, p99`, aloneP99, 'ms');
-    const seconds = beside.length * bench.amount(5, 1);
+    const seconds = beside.length * bench.amount(TURN_SECONDS, 1);
     const what = `beside a reader that has stalled, ${seconds} s in all: append → client, p99`;
     bench.record('beside.p99', what, besideP99, 'ms');
-    const note = 'medians of turns of 5 s';
+    const note = `medians of turns of ${TURN_SECONDS} s`;
     bench.record('ratio', 'beside / alone, p99', besideP99 / aloneP99, '×', { goal: atMost(1.2), note });
     bench.record('p50.ratio', 'beside / alone, p50', of(beside, 'p50') / of(alone, 'p50'), '×');
     bench.record('faults', 'lost, twice or out of order', faults, '', { goal: exactly(0) });

@@ -96,7 +96,7 @@ export const settings: Case = {
       try {
         const slow = source === 'ps-list' || transport === '2 s poll';
         const play: Play = slow
-          ? { games: bench.amount(20, 3), intervalMs: 233, lifeMs: 2_500, patienceMs: 6_000 }
+          ? { games: bench.amount(20, 3), intervalMs: 137, lifeMs: 2_500, patienceMs: 6_000 }
           : { ...LASTING, games: bench.amount(50, 10) };
         const { start } = await playRound(agentCandidate(source, transport), play);
         const what = `${source}, ${transport}, ${count} processes, ${busy ? 'cores busy' : 'quiet'}`;

@@ -46,6 +46,7 @@ export function otherProgram(): string {
 }
 
 export interface Launched {
+  readonly started: number;
   /** From the first start to the last one, ms. */
   readonly tookMs: number;
   /** pid → when its own code began to run, ms on the monotonic clock. */
@@ -57,27 +58,30 @@ export interface LaunchOptions {
   readonly count: number;
   readonly intervalMs: number;
   readonly lifeMs: number;
+  /** None is started later than so long after the first: a machine that cannot keep the pace starts fewer. */
+  readonly limitMs?: number;
 }
 
 let launches = 0;
 
 /** Starts processes at a steady pace; settles when all have ended. */
-export function launch({ file, count, intervalMs, lifeMs }: LaunchOptions): {
+export function launch({ file, count, intervalMs, lifeMs, limitMs = 0 }: LaunchOptions): {
   readonly child: Child;
   readonly done: Promise<Launched>;
 } {
   launches += 1;
   const log = join(workFolder(), `launch-${launches}.log`);
-  const numbers = [intervalMs * 1_000, count].map((n) => String(Math.round(n)));
+  const numbers = [intervalMs * 1_000, count, limitMs].map((n) => String(Math.round(n)));
   const child = start(program('launch'), [log, ...numbers, file, String(lifeMs)]);
-  const done = child.line().then((took) => {
+  const done = child.line().then((line) => {
+    const [started, tookNs] = line.split(' ').map(Number);
     const began = new Map<number, number>();
     for (const line of readFileSync(log, 'utf8').split('\n')) {
       const [pid, ns] = line.split(' ');
       if (pid && ns) began.set(Number(pid), Number(ns) / 1e6);
     }
     rmSync(log);
-    return { tookMs: Number(took) / 1e6, began };
+    return { started: started ?? 0, tookMs: (tookNs ?? 0) / 1e6, began };
   });
   return { child, done };
 }
