@@ -165,6 +165,41 @@ describe('proc-events', () => {
     linux.say({ what: 'exec', pid: 7, atMs: 10 });
     expect(linux.mask).toBe((PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0);
     linux.say({ what: 'exit', pid: 7, leader: true, atMs: 15 });
+    linux.clock.advance(2);
+    expect(linux.mask).toBe(PROC_EVENT_EXEC);
+    await watch.stop();
+  });
+
+  test('what is told goes first: what fell before the question is looked up after it', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.games.add(7);
+    const { length } = linux.looked;
+    linux.say({ what: 'exec', pid: 7, atMs: 10 });
+    expect(watch.history()).toEqual(['started:roblox']);
+    expect(linux.looked.slice(length)).toEqual([7]);
+    // A second game in between owes no look of its own, and takes none away.
+    linux.games.add(9);
+    linux.say({ what: 'exec', pid: 9, atMs: 11 });
+    linux.clock.advance(2);
+    expect(linux.looked.slice(length)).toEqual([7, 9, 8, 9, 7, 9]);
+    await watch.stop();
+  });
+
+  test('a game that is over before that look, and the next one, are told by their events', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.games.add(7);
+    linux.say({ what: 'exec', pid: 7, atMs: 10 }, { what: 'exit', pid: 7, leader: true, atMs: 10.5 });
+    linux.games.delete(7);
+    expect(linux.mask).not.toBe(PROC_EVENT_EXEC);
+    linux.games.add(8);
+    linux.say({ what: 'exec', pid: 8, atMs: 11 });
+    linux.clock.advance(2);
+    expect(watch.history()).toEqual(['started:roblox', 'stopped:exit', 'started:roblox']);
+    expect(linux.mask).not.toBe(PROC_EVENT_EXEC);
+    linux.say({ what: 'exit', pid: 8, leader: true, atMs: 15 });
+    linux.clock.advance(2);
     expect(linux.mask).toBe(PROC_EVENT_EXEC);
     await watch.stop();
   });
@@ -175,6 +210,7 @@ describe('proc-events', () => {
     linux.games.add(7);
     linux.onMask = () => linux.games.delete(7);
     linux.say({ what: 'exec', pid: 7, atMs: 10 });
+    linux.clock.advance(2);
     expect(watch.history()).toEqual(['started:roblox', 'stopped:gone']);
     expect(linux.mask).toBe(PROC_EVENT_EXEC);
     await watch.stop();

@@ -20,6 +20,8 @@ const ANSWER_WITHIN_MS = 200;
 const BATCH_MAX = 1_000;
 /** After an overflow not more than one full look in so long. */
 const RESCAN_PAUSE_MS = 100;
+/** A start or stop has so long to reach a client before more is looked at. */
+const ADJUST_AFTER_MS = 2;
 /** Every so many reconciles (five minutes) all processes are looked at again, not only those that are new: it costs ms. */
 const THOROUGH_EVERY = 60;
 /** So many pids after a game's own are looked at for children that it forked before forks were asked for. */
@@ -42,12 +44,14 @@ export class ProcEventsSource implements ProcessSource {
   #sink: SourceSink | null = null;
   #stopped: (() => void) | null = null;
   #released = false;
-  #stopTimers = new Map<'reconcile' | 'rescan', () => void>();
+  #stopTimers = new Map<'reconcile' | 'rescan' | 'adjust', () => void>();
   /** Pids of which an event came during a full look: what was looked at may be older than the event. */
   #touched: Set<number> | null = null;
   readonly #leaderless: Leaderless;
   /** Whether exits and forks are asked for. */
   #playing = false;
+  /** What happened before they were asked for is still to be looked up. */
+  #owesLook = false;
   #known = new Set<number>();
   #newest = -1;
   #reconciles = 0;
@@ -85,7 +89,7 @@ export class ProcEventsSource implements ProcessSource {
       throw thrown;
     }
     this.#options.blocksOn(socket.fd);
-    this.#adjustMask();
+    this.#adjust();
     this.#read(socket);
     this.#every();
   }
@@ -98,7 +102,7 @@ export class ProcEventsSource implements ProcessSource {
   look(pids: readonly number[]): void {
     const looks = new Map(pids.map((pid) => [pid, this.#reader.look(pid, true)]));
     this.#sink?.observe({ type: 'looks', cause: 'watch', atMs: this.#context.clock.monotonic(), looks });
-    this.#adjustMask();
+    this.#adjust();
   }
 
   async stop(): Promise<void> {
@@ -209,20 +213,38 @@ export class ProcEventsSource implements ProcessSource {
     const look = this.#reader.look(pid, watched);
     if (!watched && look.is !== 'game') return;
     this.#sink.observe({ type: 'exec', pid, atMs, look });
-    this.#adjustMask();
+    this.#adjustSoon();
   }
 
-  /**
-   * Asks the kernel for what matters now. What a game did before it was asked for exits and forks is looked up,
-   * so that nothing falls between. Kernels before 6.6 send everything always.
-   */
-  #adjustMask(): void {
-    const watched = this.#context.watched();
-    const playing = watched.length > 0;
+  /** The kernel is asked for what matters now, and what fell before that is looked up. */
+  #adjust(): void {
+    this.#ask(this.#context.watched().length > 0);
+    if (this.#owesLook) this.#lookBehind();
+  }
+
+  /** The same, but what was just told goes first: a look would take the core from whoever hears it. */
+  #adjustSoon(): void {
+    if (this.#context.watched().length > 0) this.#ask(true);
+    if (this.#stopTimers.has('adjust')) return;
+    const adjust = () => {
+      this.#stopTimers.delete('adjust');
+      this.#adjust();
+    };
+    this.#stopTimers.set('adjust', this.#context.clock.after(ADJUST_AFTER_MS, adjust));
+  }
+
+  /** For exits and forks too, or for execs alone. Kernels before 6.6 send everything always. */
+  #ask(playing: boolean): void {
     if (playing === this.#playing || !this.#socket) return;
     this.#playing = playing;
+    this.#owesLook = playing;
     this.#socket.listen(playing ? MASK_PLAYING : MASK_IDLE);
-    if (!playing) return;
+  }
+
+  /** What games did before exits and forks were asked for. */
+  #lookBehind(): void {
+    this.#owesLook = false;
+    const watched = this.#context.watched();
     const newest = this.#reader.newestPid();
     const children = watched.flatMap((pid) => range(pid + 1, Math.min(newest, pid + CHILDREN_MAX)));
     const looks = new Map<number, Look>();
@@ -238,7 +260,7 @@ export class ProcEventsSource implements ProcessSource {
     }
     this.#sink?.observe({ type: 'looks', cause: 'watch', atMs, looks });
     // They may have ended already.
-    this.#adjustMask();
+    this.#adjust();
   }
 
   #exit(pid: number, leader: boolean, atMs: number): void {
@@ -255,7 +277,7 @@ export class ProcEventsSource implements ProcessSource {
   #ended(pid: number, atMs: number, successor: string | null): void {
     this.#leaderless.forget(pid);
     this.#sink?.observe({ type: 'exit', pid, atMs, successor });
-    this.#adjustMask();
+    this.#adjustSoon();
   }
 
   #rescanSoon(): void {
@@ -297,7 +319,7 @@ export class ProcEventsSource implements ProcessSource {
       if (!this.#isFirst) this.#drain(Number.POSITIVE_INFINITY);
       for (const pid of this.#touched) looks.delete(pid);
       sink.observe({ type: 'looks', cause, atMs, looks });
-      if (!this.#isFirst) this.#adjustMask();
+      if (!this.#isFirst) this.#adjust();
       if (thorough) this.#rescannedAt = atMs;
     } catch (thrown) {
       // Without the first look nothing is known: it does not start.
