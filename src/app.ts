@@ -5,7 +5,6 @@
 
 import { join } from 'node:path';
 import { createExecutor } from './actors/executor/pool.ts';
-import { releaseScanner, wakeCell, wakeScanner } from './actors/scanner/wake.ts';
 import { LiveActor } from './app/actors.ts';
 import { createAgentClock, isoTime } from './app/agent-clock.ts';
 import { type AgentFile, removeAgentFile, writeAgentFile } from './app/agent-file.ts';
@@ -121,19 +120,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     poison: poison('session'),
   });
   const mainBeat = startMainBeat(clock);
-  // The scanner's thread blocks in a read that only main can end; one cell for each of its lives.
-  let scannerRead = wakeCell();
-  const wake = () => wakeScanner(scannerRead);
-  process.once('exit', wake);
   const scanner = new LiveActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>({
     id: 'scanner',
     file: workerFile('scanner'),
     clock,
     init: () => {
-      scannerRead = wakeCell();
       inForce.scanner = config;
       const told = store.told.all().map(({ process }) => process);
-      return { config: withSelfTest(config), bootId: boot, wakeFd: scannerRead, told };
+      return { config: withSelfTest(config), bootId: boot, told };
     },
     onReady: () => {
       if (inForce.scanner !== config) void scanner.call('configure', [withSelfTest(config)]);
@@ -141,8 +135,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     onMessage: (message) => router.fromScanner(message),
     mainBeat: mainBeat.buffer,
     trackUnmanagedFds: false,
-    onKill: wake,
-    onExit: () => releaseScanner(scannerRead),
     poison: poison('scanner'),
   });
 

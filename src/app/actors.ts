@@ -25,8 +25,6 @@ type Spawning<Init, In, Out> = Omit<
   readonly init: () => Init;
   /** A fresh incarnation is ready: what must it be told? */
   readonly onReady?: () => void;
-  /** An incarnation is over, however it ended. */
-  readonly onExit?: () => void;
 };
 
 export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
@@ -71,7 +69,7 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
   }
 
   async #start(incarnation: number): Promise<RunningChild> {
-    const { init, onReady, onExit, ...options } = this.#options;
+    const { init, onReady, ...options } = this.#options;
     const spawned = spawnActor<Init, In, Out, Calls>({
       ...options,
       init: init(),
@@ -81,7 +79,6 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
     });
     void spawned.exited.then(() => {
       if (this.#current === spawned) this.#current = null;
-      onExit?.();
     });
     this.#starting = spawned;
     const ready = await spawned.ready;

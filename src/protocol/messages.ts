@@ -38,11 +38,6 @@ export interface ScannerInit {
   readonly config: ScannerConfig;
   /** Identifies this boot of the machine: a part of every `startKey`, so that identities survive a restart of the agent. */
   readonly bootId: string;
-  /**
-   * One shared cell: the descriptor on which the thread blocks in a read, or -1. Whoever ends the thread from
-   * outside calls `wakeScanner` first and `releaseScanner` afterwards (src/actors/scanner/wake.ts).
-   */
-  readonly wakeFd?: Int32Array;
   /** The games that were told as running: one whose file was renamed since is known by nothing else. */
   readonly told?: readonly GameProcess[];
 }

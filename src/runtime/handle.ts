@@ -40,15 +40,13 @@ export interface SpawnOptions<Init, In, Out> {
   onMessage(message: Out): void;
   readonly clock: RuntimeClock;
   readonly resourceLimits?: ResourceLimits | undefined;
-  /** Called right before terminate(): wakes what waits in a native call. */
-  readonly onKill?: (() => void) | undefined;
   /** The key under which a state message replaces its predecessor in a full mailbox; null (the default): an event. */
   readonly coalesceKey?: ((message: In) => string | null) | undefined;
   /** Shared by all incarnations of an actor. */
   readonly poison?: PoisonRegister | undefined;
   /** Main's beat, for the one actor that watches over main. */
   readonly mainBeat?: SharedArrayBuffer | undefined;
-  /** false for a thread that reads a descriptor from outside Node (a netlink socket). */
+  /** false for a thread that closes descriptors which Node did not open (a netlink socket's). */
   readonly trackUnmanagedFds?: boolean | undefined;
 }
 
@@ -178,7 +176,6 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
       });
       this.#over({ kind: 'abandoned', reason });
     });
-    this.#options.onKill?.();
     void this.#worker.terminate();
     return this.exited;
   }

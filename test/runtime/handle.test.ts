@@ -239,8 +239,8 @@ describe('ends', () => {
       await rm(dir, { recursive: true });
     });
 
-    async function blockedThread(onKill: () => void, abandonAfterMs?: number) {
-      const thread = await startThread('native-block', { onKill, ...(abandonAfterMs && { abandonAfterMs }) });
+    async function blockedThread(abandonAfterMs?: number) {
+      const thread = await startThread('native-block', abandonAfterMs ? { abandonAfterMs } : {});
       await thread.ready;
       thread.handle.post(join(dir, 'pipe'));
       await vi.waitFor(() => expect(thread.lastBeatAgoMs()).toBeGreaterThan(1_200), { timeout: 15_000 });
@@ -248,15 +248,17 @@ describe('ends', () => {
     }
 
     test('given up on when even terminate() cannot end it; it is not heard any more', async () => {
-      const thread = await blockedThread(() => {}, 500);
+      const thread = await blockedThread(500);
       expect(await thread.kill('no heartbeat')).toEqual({ kind: 'abandoned', reason: 'no heartbeat' });
       writeSync(pipe, '!');
       expect(thread.heard).toEqual(['blocking']);
     });
 
-    test('ended like any other when main can wake it', async () => {
-      const thread = await blockedThread(() => writeSync(pipe, '!'));
-      expect(await thread.kill('no heartbeat')).toEqual({ kind: 'killed', reason: 'no heartbeat' });
+    test('ended like any other when the call returns in time', async () => {
+      const thread = await blockedThread();
+      const killed = thread.kill('no heartbeat');
+      writeSync(pipe, '!');
+      expect(await killed).toEqual({ kind: 'killed', reason: 'no heartbeat' });
       expect(thread.heard).toEqual(['blocking']);
     });
   });

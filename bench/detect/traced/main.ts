@@ -3,7 +3,6 @@
  * each two of them: for the breakdown of a latency without a stamp in the product. `traced GAME FOLDER`; the traces go
  * to the parent when it asks for them. No supervisor: it is not on the path.
  */
-import { wakeCell, wakeScanner } from '../../../src/actors/scanner/wake.ts';
 import { createAgentClock } from '../../../src/app/agent-clock.ts';
 import { bootId } from '../../../src/app/boot-id.ts';
 import { createRouter } from '../../../src/app/router.ts';
@@ -74,16 +73,14 @@ const session = spawnActor<SessionInit, ToSession, FromSession, SessionCalls>({
 });
 await session.ready;
 
-const cell = wakeCell();
 const scanner = spawnActor<ScannerInit, ToScanner, Stamped, ScannerCalls>({
   id: 'scanner',
   file: new URL('./traced.worker.js', import.meta.url),
-  init: { config, bootId: boot, wakeFd: cell },
+  init: { config, bootId: boot },
   incarnation: 1,
   readyTimeoutMs: 10_000,
   clock: systemClock,
   trackUnmanagedFds: false,
-  onKill: () => wakeScanner(cell),
   onMessage({ message, postedMs }) {
     const heardMs = monotonicMs();
     router.fromScanner(message);

@@ -2,7 +2,6 @@
 import { sourceFactories } from '../../../src/actors/scanner/platform.ts';
 import { startScanner } from '../../../src/actors/scanner/scanner.ts';
 import { usageReader } from '../../../src/actors/scanner/usage.ts';
-import { releaseScanner, wakeCell, wakeScanner } from '../../../src/actors/scanner/wake.ts';
 import type { FromScanner, ScannerCalls, ScannerInit, ToScanner } from '../../../src/protocol/messages.ts';
 import { monotonicMs, systemClock } from '../../../src/runtime/clock.ts';
 import { runActor } from '../../../src/runtime/host.ts';
@@ -13,16 +12,11 @@ export interface Stamped {
 }
 
 runActor<ScannerInit, ToScanner, Stamped, ScannerCalls>((host) => {
-  const cell = host.init.wakeFd ?? wakeCell();
-  process.once('exit', () => {
-    wakeScanner(cell);
-    releaseScanner(cell);
-  });
   return startScanner({
     host: { ...host, post: (message) => host.post({ message, postedMs: monotonicMs() }) },
     clock: systemClock,
     platform: process.platform,
-    factories: sourceFactories((fd) => Atomics.store(cell, 0, fd)),
+    factories: sourceFactories(),
     usage: usageReader(),
   });
 });

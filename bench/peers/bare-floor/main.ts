@@ -18,5 +18,4 @@ const worker = new Worker(new URL('./bare-floor.worker.js', import.meta.url), {
 worker.on('message', (told: object) => {
   app.publish('all', JSON.stringify({ ...told, heardMs: monotonicMs() }));
 });
-// Its thread never returns from the read: nothing but the end of the process ends it.
 process.on('SIGTERM', () => process.kill(process.pid, 'SIGKILL'));

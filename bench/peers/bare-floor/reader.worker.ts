@@ -1,4 +1,4 @@
-/** The floor's thread: a blocking read of the process connector, one link per exec, and a message. Nothing else. */
+/** The floor's thread: the process connector, one link per exec, and a message. Nothing else. */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -10,23 +10,17 @@ const socket = openEventSocket();
 const playing = new Set<number>();
 socket.listen();
 socket.listen((PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0);
-read();
-
-function read(): void {
-  socket.next((received) => {
-    const readMs = monotonicMs();
-    if (received.kind === 'event' && received.event) {
-      const { event } = received;
-      if (event.what === 'exec' && isGame(event.pid)) {
-        playing.add(event.pid);
-        parentPort?.postMessage({ kind: 'start', pid: event.pid, readMs });
-      } else if (event.what === 'exit' && event.leader && playing.delete(event.pid)) {
-        parentPort?.postMessage({ kind: 'stop', pid: event.pid, readMs });
-      }
-    }
-    read();
-  });
-}
+socket.watch((received) => {
+  const readMs = monotonicMs();
+  if (received.kind !== 'event' || !received.event) return;
+  const { event } = received;
+  if (event.what === 'exec' && isGame(event.pid)) {
+    playing.add(event.pid);
+    parentPort?.postMessage({ kind: 'start', pid: event.pid, readMs });
+  } else if (event.what === 'exit' && event.leader && playing.delete(event.pid)) {
+    parentPort?.postMessage({ kind: 'stop', pid: event.pid, readMs });
+  }
+});
 
 function isGame(pid: number): boolean {
   try {

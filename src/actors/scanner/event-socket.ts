@@ -1,15 +1,19 @@
 /**
- * The socket of Linux's process connector. koffi makes and binds it and reads without blocking; the one read that
- * blocks is Node's own `fs.read`, on a thread of the pool, which a listen message wakes. koffi can also poll in the
- * thread's own loop, which saves a hop of 0.1 ms; but a thread that is killed then takes the process with it (koffi 3.3.4
- * calls into an environment that is ending).
+ * The socket of Linux's process connector. koffi makes and binds it, and reads what waits without blocking; while nothing
+ * waits it is watched by Node's own event loop, so that an event wakes the thread itself and no other. Node watches
+ * pipes and sockets of the kinds it knows, not netlink: it is given a pipe, in whose place the socket is put before the
+ * loop first looks (dup3(2)). libuv only polls and reads what is there, and one read is one message (netlink(7)).
  */
-import { close, read, readlinkSync, writeSync } from 'node:fs';
+import { closeSync, readlinkSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { EVENT_MAX_BYTES, listenMessage, type ProcEvent, parseEvent } from './netlink.ts';
 
 const AF_NETLINK = 16;
-const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
+const SOCK_DGRAM = 2;
+/** O_NONBLOCK and O_CLOEXEC, for pipes and (as SOCK_…) for sockets. */
+const NONBLOCK = 0o4000;
+const CLOEXEC = 0o2000000;
 const NETLINK_CONNECTOR = 11;
 const CN_IDX_PROC = 1;
 const SOL_SOCKET = 1;
@@ -32,13 +36,12 @@ export type Received =
   | { readonly kind: 'failed'; readonly reason: string };
 
 export interface EventSocket {
-  readonly fd: number;
-  /** Asks for all events, or for those of the mask; wakes `next`. Throws when the kernel has no connector here. */
+  /** Asks for all events, or for those of the mask. Throws when the kernel has no connector here. */
   listen(mask?: number): void;
   /** One message if there is one; never blocks. */
   take(): Received;
-  /** Waits for one message. One at a time. */
-  next(then: (received: Received) => void): void;
+  /** From now on tells each message that finds nobody taking; once. After an overflow it goes on. */
+  watch(tell: (received: Received) => void): void;
   close(): void;
 }
 
@@ -47,6 +50,8 @@ interface Libc {
   bind(fd: number, address: Buffer, length: number): number;
   setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number;
   recv(fd: number, buffer: Buffer, length: number, flags: number): number;
+  pipe2(ends: Int32Array, flags: number): number;
+  dup3(from: number, to: number, flags: number): number;
 }
 
 /** Throws an Error that says in words why this machine has no process events. */
@@ -58,28 +63,73 @@ export function openEventSocket(bufferBytes = RECEIVE_BUFFER_BYTES): EventSocket
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const errno = koffi.os.errno;
   const libc = bindLibc(koffi);
+  const taken = Buffer.alloc(EVENT_MAX_BYTES);
+  let fd = connector();
+  /** What was asked for last: a socket that takes the place of another asks for the same. */
+  let asked = listenMessage();
+  let watched: Socket | null = null;
 
-  const fd = libc.socket(AF_NETLINK, SOCK_DGRAM_CLOEXEC, NETLINK_CONNECTOR);
-  if (fd < 0) throw new Error(`no process connector: socket failed with errno ${koffi.errno()}`);
-  const size = Buffer.alloc(4);
-  size.writeInt32LE(bufferBytes);
-  for (const option of [SO_RCVBUF, SO_RCVBUFFORCE]) libc.setsockopt(fd, SOL_SOCKET, option, size, 4);
-  // sockaddr_nl; port id 0 lets the kernel choose one that is free.
-  const address = Buffer.alloc(12);
-  address.writeUInt16LE(AF_NETLINK, 0);
-  address.writeUInt32LE(CN_IDX_PROC, 8);
-  if (libc.bind(fd, address, address.length) < 0) {
-    const reason = koffi.errno() === errno.EPERM ? 'it needs CAP_NET_ADMIN' : `errno ${koffi.errno()}`;
-    close(fd, () => {});
-    throw new Error(`no process connector: bind failed, ${reason}`);
+  function connector(): number {
+    const made = libc.socket(AF_NETLINK, SOCK_DGRAM | NONBLOCK | CLOEXEC, NETLINK_CONNECTOR);
+    if (made < 0) throw new Error(`no process connector: socket failed with errno ${koffi.errno()}`);
+    const size = Buffer.alloc(4);
+    size.writeInt32LE(bufferBytes);
+    for (const option of [SO_RCVBUF, SO_RCVBUFFORCE]) libc.setsockopt(made, SOL_SOCKET, option, size, 4);
+    // sockaddr_nl; port id 0 lets the kernel choose one that is free.
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF_NETLINK, 0);
+    address.writeUInt32LE(CN_IDX_PROC, 8);
+    if (libc.bind(made, address, address.length) < 0) {
+      const reason = koffi.errno() === errno.EPERM ? 'it needs CAP_NET_ADMIN' : `errno ${koffi.errno()}`;
+      closeSync(made);
+      throw new Error(`no process connector: bind failed, ${reason}`);
+    }
+    return made;
   }
 
-  const taken = Buffer.alloc(EVENT_MAX_BYTES);
-  const awaited = Buffer.alloc(EVENT_MAX_BYTES);
+  /** Hands the socket over to Node, which closes it with the thread, however that ends. */
+  function watchBy(tell: (received: Received) => void): Socket {
+    const ends = new Int32Array(2);
+    if (libc.pipe2(ends, NONBLOCK | CLOEXEC) < 0) throw new Error(`pipe2: errno ${koffi.errno()}`);
+    const [end = -1, other = -1] = ends;
+    const onread = {
+      buffer: Buffer.alloc(EVENT_MAX_BYTES),
+      callback(length: number, bytes: Uint8Array) {
+        tell({ kind: 'event', event: parseEvent(bytes as Buffer, length) });
+        return true;
+      },
+    };
+    const options: SocketConstructorOpts & ConnectOpts = { fd: end, readable: true, writable: false, onread };
+    const socket = new Socket(options);
+    libc.dup3(fd, end, CLOEXEC);
+    for (const spare of [fd, other]) closeSync(spare);
+    fd = end;
+    socket.once('error', (error: NodeJS.ErrnoException) => failed(error, tell));
+    return socket;
+  }
+
+  /** Node closes a socket at its first error; of an overflow it is the message. */
+  function failed(error: NodeJS.ErrnoException, tell: (received: Received) => void): void {
+    if (error.code !== 'ENOBUFS') {
+      tell({ kind: 'failed', reason: error.message });
+      return;
+    }
+    try {
+      fd = connector();
+      watched = null;
+      writeSync(fd, asked);
+      watched = watchBy(tell);
+    } catch (thrown) {
+      tell({ kind: 'failed', reason: thrown instanceof Error ? thrown.message : String(thrown) });
+      return;
+    }
+    tell({ kind: 'overflow' });
+  }
+
   return {
-    fd,
     listen(mask) {
-      writeSync(fd, listenMessage(mask));
+      asked = listenMessage(mask);
+      writeSync(fd, asked);
     },
     take() {
       const length = libc.recv(fd, taken, taken.length, MSG_DONTWAIT);
@@ -90,15 +140,13 @@ export function openEventSocket(bufferBytes = RECEIVE_BUFFER_BYTES): EventSocket
         ? { kind: 'overflow' }
         : { kind: 'failed', reason: `recv: errno ${code}` };
     },
-    next(then) {
-      read(fd, awaited, 0, awaited.length, null, (error, length) => {
-        if (!error) then({ kind: 'event', event: parseEvent(awaited, length) });
-        else if (error.code === 'ENOBUFS') then({ kind: 'overflow' });
-        else if (error.code === 'EINTR' || error.code === 'EAGAIN') then({ kind: 'empty' });
-        else then({ kind: 'failed', reason: error.message });
-      });
+    watch(tell) {
+      watched = watchBy(tell);
     },
-    close: () => close(fd, () => {}),
+    close() {
+      if (watched) watched.destroy();
+      else closeSync(fd);
+    },
   };
 }
 
@@ -110,5 +158,7 @@ function bindLibc(koffi: typeof import('koffi')): Libc {
     bind: lib.func('int bind(int fd, void *address, uint32_t length)'),
     setsockopt: lib.func('int setsockopt(int fd, int level, int name, void *value, uint32_t length)'),
     recv: lib.func('long recv(int fd, void *buffer, size_t length, int flags)'),
+    pipe2: lib.func('int pipe2(_Out_ int *ends, int flags)'),
+    dup3: lib.func('int dup3(int from, int to, int flags)'),
   };
 }

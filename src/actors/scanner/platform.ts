@@ -9,8 +9,7 @@ import { PsListSource } from './sources/ps-list.ts';
 import { ToolhelpSource } from './sources/toolhelp.ts';
 import { loadWin32 } from './win32.ts';
 
-/** `blocksOn` is told on which descriptor the thread waits inside the kernel, -1 for none (see wake.ts). */
-export function sourceFactories(blocksOn: (fd: number) => void): SourceFactories {
+export function sourceFactories(): SourceFactories {
   const accountName = accountNames();
   const reader = (context: SourceContext): ProcReader =>
     procReader({
@@ -20,7 +19,7 @@ export function sourceFactories(blocksOn: (fd: number) => void): SourceFactories
       now: () => context.clock.monotonic(),
     });
   return {
-    'proc-events': (context) => new ProcEventsSource({ context, reader: reader(context), blocksOn }),
+    'proc-events': (context) => new ProcEventsSource({ context, reader: reader(context) }),
     procfs: (context) => new ProcfsSource({ context, reader: reader(context) }),
     toolhelp: (context) => new ToolhelpSource({ context, win32: loadWin32, wallNow: Date.now }),
     'ps-list': (context) =>

@@ -191,7 +191,7 @@ export class Watch {
       },
       clock: options.clock ?? systemClock,
       platform: options.platform ?? 'linux',
-      factories: options.factories ?? sourceFactories(() => {}),
+      factories: options.factories ?? sourceFactories(),
       usage: usageReader(),
     });
     return watch;

@@ -21,7 +21,6 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** A Linux whose kernel says what the test wants. */
 class Linux implements EventSocket {
   readonly clock = new FakeClock();
-  readonly fd = 42;
   readonly games = new Set<number>();
   readonly threads = new Set<number>();
   readonly looked: number[] = [];
@@ -31,12 +30,11 @@ class Linux implements EventSocket {
   answers = true;
   lists = 0;
   listable = true;
-  blocksOn = -1;
   open = true;
   #queue: Received[] = [];
-  #waiting: ((received: Received) => void) | null = null;
+  #tell: ((received: Received) => void) | null = null;
 
-  async watch(): Promise<Watch> {
+  async start(): Promise<Watch> {
     const none = () => {
       throw new Error('not here');
     };
@@ -51,9 +49,6 @@ class Linux implements EventSocket {
           new ProcEventsSource({
             context,
             reader: this.#reader(),
-            blocksOn: (fd) => {
-              this.blocksOn = fd;
-            },
             open: () => this,
           }),
       },
@@ -66,11 +61,8 @@ class Linux implements EventSocket {
 
   push(...received: Received[]): void {
     this.#queue.push(...received);
-    const next = this.#waiting && this.#queue.shift();
-    if (!next) return;
-    const then = this.#waiting;
-    this.#waiting = null;
-    then?.(next);
+    if (!this.#tell) return;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) this.#tell(next);
   }
 
   listen(mask?: number): void {
@@ -86,13 +78,14 @@ class Linux implements EventSocket {
     return this.#queue.shift() ?? { kind: 'empty' };
   }
 
-  next(then: (received: Received) => void): void {
-    this.#waiting = then;
+  watch(tell: (received: Received) => void): void {
+    this.#tell = tell;
     this.push();
   }
 
   close(): void {
     this.open = false;
+    this.#tell = null;
   }
 
   #reader(): ProcReader {
@@ -124,8 +117,7 @@ class Linux implements EventSocket {
 describe('proc-events', () => {
   test('starts and ends are told by event alone, with the kernel’s stamps', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
-    expect(linux.blocksOn).toBe(42);
+    const watch = await linux.start();
     linux.games.add(7);
     linux.say({ what: 'exec', pid: 7, atMs: 10.5 }, { what: 'exec', pid: 2, atMs: 11 });
     linux.say({ what: 'exit', pid: 7, leader: true, atMs: 15.25 });
@@ -133,13 +125,12 @@ describe('proc-events', () => {
     expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 15.25, how: 'exit' }]);
     await watch.stop();
     expect(linux.open).toBe(false);
-    expect(linux.blocksOn).toBe(-1);
   });
 
   test('a container, where the kernel does not answer, is found out at once', async () => {
     const linux = new Linux();
     linux.answers = false;
-    const started = linux.watch();
+    const started = linux.start();
     const failed = expect(started).rejects.toThrow(/the kernel does not answer/);
     for (let i = 0; i < 60; i++) {
       linux.clock.advance(5);
@@ -152,14 +143,13 @@ describe('proc-events', () => {
   test('E3 a first look that fails is no snapshot of nothing: it does not start', async () => {
     const linux = new Linux();
     linux.listable = false;
-    await expect(linux.watch()).rejects.toThrow(/\/proc cannot be listed/);
+    await expect(linux.start()).rejects.toThrow(/\/proc cannot be listed/);
     expect(linux.open).toBe(false);
-    expect(linux.blocksOn).toBe(-1);
   });
 
   test('exits and forks are asked for only while a game runs', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     expect(linux.mask).toBe(PROC_EVENT_EXEC);
     linux.games.add(7);
     linux.say({ what: 'exec', pid: 7, atMs: 10 });
@@ -172,7 +162,7 @@ describe('proc-events', () => {
 
   test('what is told goes first: what fell before the question is looked up after it', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.games.add(7);
     const { length } = linux.looked;
     linux.say({ what: 'exec', pid: 7, atMs: 10 });
@@ -188,7 +178,7 @@ describe('proc-events', () => {
 
   test('a game that is over before that look, and the next one, are told by their events', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.games.add(7);
     linux.say({ what: 'exec', pid: 7, atMs: 10 }, { what: 'exit', pid: 7, leader: true, atMs: 10.5 });
     linux.games.delete(7);
@@ -206,7 +196,7 @@ describe('proc-events', () => {
 
   test('a game that ends before its exit is asked for is told all the same', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.games.add(7);
     linux.onMask = () => linux.games.delete(7);
     linux.say({ what: 'exec', pid: 7, atMs: 10 });
@@ -219,7 +209,7 @@ describe('proc-events', () => {
   test('a game that runs already has its exit asked for', async () => {
     const linux = new Linux();
     linux.games.add(7);
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.say({ what: 'exit', pid: 7, leader: true, atMs: 15 });
     expect(watch.history()).toEqual(['stopped:exit']);
     await watch.stop();
@@ -227,7 +217,7 @@ describe('proc-events', () => {
 
   test('ENOBUFS: everything is looked at again, what was lost is told, and it is counted', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.clock.advance(1_000);
     linux.games.add(7);
     linux.push({ kind: 'overflow' });
@@ -244,7 +234,7 @@ describe('proc-events', () => {
   test('a reconcile where nothing was forked looks at what it tracks, and lists nothing', async () => {
     const linux = new Linux();
     linux.games.add(7);
-    const watch = await linux.watch();
+    const watch = await linux.start();
     const { lists } = linux;
     linux.looked.length = 0;
     linux.clock.advance(RECONCILE_MS);
@@ -255,7 +245,7 @@ describe('proc-events', () => {
 
   test('a reconcile puts right what no event had told, and counts it', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.games.add(7);
     linux.clock.advance(RECONCILE_MS);
     linux.games.delete(7);
@@ -268,7 +258,7 @@ describe('proc-events', () => {
   test('events that wait go before a full look: what it saw is older', async () => {
     const linux = new Linux();
     linux.games.add(7);
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.games.add(8);
     // In the queue, not yet read when the reconcile begins.
     const { take } = linux;
@@ -286,7 +276,7 @@ describe('proc-events', () => {
     const linux = new Linux();
     linux.games.add(7);
     linux.threads.add(7);
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.say({ what: 'exit', pid: 7, leader: true, atMs: 5 });
     linux.clock.advance(3_000);
     expect(watch.history()).toEqual([]);
@@ -305,7 +295,7 @@ describe('proc-events', () => {
       linux.games.add(pid);
       linux.threads.add(pid);
     }
-    const watch = await linux.watch();
+    const watch = await linux.start();
     for (const pid of [7, 8]) linux.say({ what: 'exit', pid, leader: true, atMs: 0 });
     linux.clock.advance(3);
     const seenAt = linux.clock.monotonic();
@@ -324,7 +314,7 @@ describe('proc-events', () => {
 
   test('a socket that fails is the end of the source', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.games.add(7);
     linux.push({ kind: 'failed', reason: 'EBADF' });
     // The only source of this machine: it is opened anew and finds what happened meanwhile.

@@ -332,9 +332,8 @@ describe.skipIf(!hasConnector)('games that live 5 ms', () => {
       source: 'proc-events',
       reconcileSeconds: 3_600,
       factories: {
-        ...sourceFactories(() => {}),
-        'proc-events': (context) =>
-          new ProcEventsSource({ context, reader: noting(context), blocksOn: () => {} }),
+        ...sourceFactories(),
+        'proc-events': (context) => new ProcEventsSource({ context, reader: noting(context) }),
       },
     });
     const path = games.copy(games.name('Player'));

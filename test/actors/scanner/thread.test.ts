@@ -1,11 +1,10 @@
-/** The scanner in its thread: ready after the snapshot, and always able to end although a read blocks in the kernel. */
+/** The scanner in its thread: ready after the snapshot, and no descriptor outlives it. */
 import { once } from 'node:events';
-import { fstatSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { releaseScanner, wakeCell, wakeScanner } from '../../../src/actors/scanner/wake.ts';
 import type { FromScanner, ScannerCalls, ScannerInit, ToScanner } from '../../../src/protocol/messages.ts';
 import { type RuntimeClock, systemClock } from '../../../src/runtime/clock.ts';
 import { type SpawnedActor, spawnActor } from '../../../src/runtime/handle.ts';
@@ -39,46 +38,42 @@ afterAll(async () => {
 /** A thread on a busy machine ends late, but it ends: only one that hangs is given up. */
 const patient: RuntimeClock = { ...systemClock, after: (ms, fn) => systemClock.after(ms * 15, fn) };
 
-function spawnScanner(cell: Int32Array, messages: FromScanner[]): SpawnedActor<ToScanner, ScannerCalls> {
+function spawnScanner(messages: FromScanner[] = []): SpawnedActor<ToScanner, ScannerCalls> {
   const detection = { source: 'proc-events' as const, poll_interval_ms: 50, reconcile_seconds: 5 };
   return spawnActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>({
     id: 'scanner',
     file,
-    init: { config: { games: [games.config('Player')], detection }, bootId: BOOT_ID, wakeFd: cell },
+    init: { config: { games: [games.config('Player')], detection }, bootId: BOOT_ID },
     incarnation: 1,
     readyTimeoutMs: 10_000,
     onMessage: (message) => messages.push(message),
     clock: patient,
     trackUnmanagedFds: false,
-    onKill: () => wakeScanner(cell),
   });
 }
 
 describe.skipIf(!hasConnector)('the thread of the scanner', () => {
-  test('the snapshot is there before it is ready; it answers calls; asked to stop, it ends and leaves no descriptor', async () => {
-    const cell = wakeCell();
+  test('the snapshot is there before it is ready; it answers calls; asked to stop, it ends', async () => {
     const messages: FromScanner[] = [];
-    const scanner = spawnScanner(cell, messages);
+    const scanner = spawnScanner(messages);
     expect(await scanner.ready).toEqual({ ok: true });
     expect(messages).toEqual([{ type: 'processes.snapshot', processes: [], source: 'proc-events' }]);
     expect(await scanner.handle.call('stats', [])).toMatchObject({
       ok: true,
       value: { source: 'proc-events' },
     });
-    const fd = Atomics.load(cell, 0);
-    expect(fstatSync(fd).isSocket()).toBe(true);
     expect(await scanner.stop(5_000)).toEqual({ kind: 'stopped' });
-    expect(Atomics.load(cell, 0)).toBe(-1);
   });
 
-  test('a thread that is killed leaves no descriptor once its socket was given back', async () => {
+  test.each([
+    ['killed', (scanner: SpawnedActor<ToScanner, ScannerCalls>) => scanner.kill('a test')],
+    ['stopped', (scanner: SpawnedActor<ToScanner, ScannerCalls>) => scanner.stop(5_000)],
+  ])('a thread that is %s leaves no descriptor', async (kind, end) => {
     const descriptors = () => readdirSync('/proc/self/fd').length;
     const live = async () => {
-      const cell = wakeCell();
-      const scanner = spawnScanner(cell, []);
+      const scanner = spawnScanner();
       expect(await scanner.ready).toEqual({ ok: true });
-      expect(await scanner.kill('a test')).toMatchObject({ kind: 'killed' });
-      releaseScanner(cell);
+      expect(await end(scanner)).toMatchObject({ kind });
     };
     await live();
     const before = descriptors();
@@ -86,22 +81,10 @@ describe.skipIf(!hasConnector)('the thread of the scanner', () => {
     expect(descriptors()).toBe(before);
   });
 
-  test('killed from outside it ends at once, since its read is woken first', async () => {
-    const cell = wakeCell();
-    const scanner = spawnScanner(cell, []);
+  test('an uncaught exception ends the thread too', async () => {
+    const scanner = spawnScanner();
     await scanner.ready;
-    const fd = Atomics.load(cell, 0);
-    const exit = await scanner.kill('a test');
-    expect(exit).toEqual({ kind: 'killed', reason: 'a test' });
-    releaseScanner(cell);
-    expect(() => fstatSync(fd)).toThrow(/EBADF/);
-  });
-
-  test('an uncaught exception ends the thread too: it wakes its own read', async () => {
-    const cell = wakeCell();
-    const scanner = spawnScanner(cell, []);
-    await scanner.ready;
-    // A call whose argument is no configuration: compiling it throws, but as data; the read goes on.
+    // A call whose argument is no configuration: compiling it throws, but as data; the thread goes on.
     const answer = await scanner.handle.call('configure', [{ games: null } as never]);
     expect(answer).toMatchObject({ ok: false, failure: { kind: 'threw' } });
     const worker = new Worker(

@@ -112,7 +112,7 @@ function scannerFor(heard: Watch, config: ScannerConfig): ReturnType<typeof star
     host: { init: { bootId: 'wine', config }, post: (message) => heard.hear(message), worked: () => {} },
     clock: systemClock,
     platform: process.platform,
-    factories: sourceFactories(() => {}),
+    factories: sourceFactories(),
     usage: usageReader(),
   });
 }

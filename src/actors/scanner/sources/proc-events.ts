@@ -30,8 +30,6 @@ const CHILDREN_MAX = 64;
 export interface ProcEventsOptions {
   readonly context: SourceContext;
   readonly reader: ProcReader;
-  /** Told the descriptor in which the thread blocks, -1 when it no longer does. */
-  readonly blocksOn: (fd: number) => void;
   readonly open?: () => EventSocket;
 }
 
@@ -42,8 +40,6 @@ export class ProcEventsSource implements ProcessSource {
   readonly #options: ProcEventsOptions;
   #socket: EventSocket | null = null;
   #sink: SourceSink | null = null;
-  #stopped: (() => void) | null = null;
-  #released = false;
   #stopTimers = new Map<'reconcile' | 'rescan' | 'adjust', () => void>();
   /** Pids of which an event came during a full look: what was looked at may be older than the event. */
   #touched: Set<number> | null = null;
@@ -88,9 +84,8 @@ export class ProcEventsSource implements ProcessSource {
       this.#release();
       throw thrown;
     }
-    this.#options.blocksOn(socket.fd);
     this.#adjust();
-    this.#read(socket);
+    socket.watch((received) => this.#hear(received));
     this.#every();
   }
 
@@ -106,30 +101,15 @@ export class ProcEventsSource implements ProcessSource {
   }
 
   async stop(): Promise<void> {
+    this.#release();
+  }
+
+  #release(): void {
     this.#sink = null;
     for (const stop of this.#stopTimers.values()) stop();
     this.#leaderless.stop();
-    const socket = this.#socket;
-    if (!socket) return;
-    await new Promise<void>((resolve) => {
-      this.#stopped = resolve;
-      try {
-        socket.listen();
-      } catch {
-        this.#release();
-      }
-    });
-  }
-
-  /** The blocking read returned for the last time, or never began. */
-  #release(): void {
-    if (!this.#released) {
-      this.#released = true;
-      this.#options.blocksOn(-1);
-      this.#socket?.close();
-      this.#socket = null;
-    }
-    this.#stopped?.();
+    this.#socket?.close();
+    this.#socket = null;
   }
 
   async #answered(socket: EventSocket): Promise<void> {
@@ -147,43 +127,37 @@ export class ProcEventsSource implements ProcessSource {
     throw new Error('no process connector: the kernel does not answer, as in a container');
   }
 
-  #read(socket: EventSocket): void {
-    socket.next((received) => {
-      if (!this.#sink) {
-        this.#release();
-        return;
-      }
-      if (this.#receive(received) && this.#drain(BATCH_MAX)) this.#read(socket);
-      else this.#release();
-    });
+  #hear(received: Received): void {
+    this.#receive(received);
+    // What is left beyond a batch is told when timers and calls have had their turn.
+    this.#drain(BATCH_MAX);
   }
 
-  /** Handles what waits in the socket; false when the socket is of no more use. */
-  #drain(limit: number): boolean {
-    const socket = this.#socket;
-    if (!socket) return false;
-    for (let count = 0; count < limit; count++) {
-      const received = socket.take();
-      if (received.kind === 'empty') return true;
-      if (!this.#receive(received)) return false;
+  /** Handles what waits in the socket. */
+  #drain(limit: number): void {
+    for (let count = 0; count < limit && this.#socket; count++) {
+      const received = this.#socket.take();
+      if (received.kind === 'empty') return;
+      this.#receive(received);
     }
-    return true;
   }
 
-  #receive(received: Received): boolean {
+  #receive(received: Received): void {
     switch (received.kind) {
       case 'event':
         if (received.event) this.#event(received.event);
-        return true;
+        break;
       case 'overflow':
         this.#sink?.overflowed();
         this.#rescanSoon();
-        return true;
+        break;
       case 'empty':
-        return true;
-      case 'failed':
-        this.#sink?.died(received.reason);
-        return false;
+        break;
+      case 'failed': {
+        const sink = this.#sink;
+        this.#release();
+        sink?.died(received.reason);
+      }
     }
   }
 
