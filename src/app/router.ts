@@ -345,6 +345,8 @@ export function createRouter(options: RouterOptions): Router {
         case 'process.changed':
           return gate.inTurn(message.process, () => changed(message.process));
         case 'processes.snapshot':
+          // A fresh scanner: it sees, and says nothing of what the one before it did not.
+          blind = null;
           sourceSettled(message.source, message.reason);
           return reconcile(message.processes);
         case 'scan.unknown':
