@@ -33,6 +33,8 @@ class Linux implements EventSocket {
   listable = true;
   blocksOn = -1;
   open = true;
+  /** Events come faster than they are taken. */
+  storms = false;
   #queue: Received[] = [];
   #waiting: ((received: Received) => void) | null = null;
 
@@ -83,7 +85,8 @@ class Linux implements EventSocket {
   }
 
   take(): Received {
-    return this.#queue.shift() ?? { kind: 'empty' };
+    const none: Received = this.storms ? { kind: 'event', event: null } : { kind: 'empty' };
+    return this.#queue.shift() ?? none;
   }
 
   next(then: (received: Received) => void): void {
@@ -243,6 +246,17 @@ describe('proc-events', () => {
     };
     linux.clock.advance(RECONCILE_MS);
     expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 3, how: 'exit' }]);
+    await watch.stop();
+  });
+
+  test('events that never cease keep nobody from looking: a reconcile tells what they hide', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.storms = true;
+    linux.games.add(7);
+    linux.clock.advance(RECONCILE_MS);
+    expect(watch.history(7)).toEqual(['started:roblox']);
+    linux.storms = false;
     await watch.stop();
   });
 
