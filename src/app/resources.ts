@@ -9,11 +9,18 @@ export interface Resources {
   readonly rss_bytes: number;
 }
 
-/** A meter over this process; `monotonic` in ms. */
-export function createResourceMeter(monotonic: () => number): () => Resources {
+/**
+ * A meter over this process; `monotonic` in ms. To read its memory takes a descriptor: while there is none, as when
+ * somebody floods the agent with connections, the last figure holds.
+ */
+export function createResourceMeter(
+  monotonic: () => number,
+  rss: () => number = process.memoryUsage.rss,
+): () => Resources {
   let since = monotonic();
   let before = process.cpuUsage();
   let percent = 0;
+  let rssBytes = 0;
   return () => {
     const span = monotonic() - since;
     if (span >= SHORTEST_SPAN_MS) {
@@ -22,6 +29,9 @@ export function createResourceMeter(monotonic: () => number): () => Resources {
       since = monotonic();
       before = process.cpuUsage();
     }
-    return { cpu_percent: percent, rss_bytes: process.memoryUsage.rss() };
+    try {
+      rssBytes = rss();
+    } catch {}
+    return { cpu_percent: percent, rss_bytes: rssBytes };
   };
 }

@@ -6,9 +6,8 @@
 import { profileOf } from '../protocol/accounts.ts';
 import type { CloseReport } from '../protocol/commands.ts';
 import type { Config, SourceName } from '../protocol/config.ts';
-import type { EventBody, Explanation } from '../protocol/events.ts';
+import type { EventBody } from '../protocol/events.ts';
 import type {
-  CloseOrder,
   CloseTask,
   FromScanner,
   FromSession,
@@ -18,6 +17,7 @@ import type {
 } from '../protocol/messages.ts';
 import type { Store, ToldProcess } from '../protocol/ports.ts';
 import { type AgentClock, isoTime } from './agent-clock.ts';
+import { type Closing, createClosing } from './closing.ts';
 import { recordOutcome } from './command-outcome.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
 import { processKey } from './process-key.ts';
@@ -55,8 +55,7 @@ export interface Router {
   takeMoved(): void;
   /** Tells what still waits for the session actor; afterwards nothing comes of its own. */
   stop(): void;
-  /** Closes a child's games for a command; settles with one report for each process. */
-  closeGames(child: string, game: string | undefined, reason?: string): Promise<readonly CloseReport[]>;
+  readonly closeGames: Closing['closeGames'];
   /** What detection is like now: the source in use, and why it is degraded if it is. */
   detection(): { readonly source: SourceName | null; readonly trouble: string | null };
   /** Appends events of the agent's own. */
@@ -67,6 +66,7 @@ export function createRouter(options: RouterOptions): Router {
   const { store, clock, config } = options;
   const told = new ToldProcesses(store.told);
   const gate = new StopGate(clock);
+  const closing = createClosing({ ...options, told });
   let source: SourceName | null = null;
   /** What the configuration asks for; with `auto` what worked first. Working with another one is a degradation. */
   let best: SourceName | null = null;
@@ -76,8 +76,6 @@ export function createRouter(options: RouterOptions): Router {
   let blind: string | null = null;
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
   let scanned = false;
-  /** Closes under way or done, by process: how its stop is to be told is known as long as there is one. */
-  const closes = new Map<string, number>();
   /** Stops that the session actor has not said it took in. */
   const unheard = new Map<string, UnheardStop>();
   /** When what still waits to be told as stopped ended. */
@@ -97,7 +95,7 @@ export function createRouter(options: RouterOptions): Router {
     const row = known ?? newlyTold(process, found);
     if (!known) tellStart(row);
     postStart(row, found);
-    if (isSelfTest(process)) void closeAll([row], 'command');
+    if (isSelfTest(process)) void closing.closeAll([row], 'command');
   }
 
   function postStart({ process, child }: ToldProcess, found: boolean): void {
@@ -128,7 +126,7 @@ export function createRouter(options: RouterOptions): Router {
       ]);
       told.remove(identity);
     });
-    closes.delete(processKey(identity));
+    closing.ended(identity);
     const by = row.closing ? { by: row.closing } : {};
     const stop = { type: 'process.stopped', identity, endedAwakeMs, ...by } as const;
     unheard.set(processKey(identity), { row, stop });
@@ -288,47 +286,8 @@ export function createRouter(options: RouterOptions): Router {
       gate.taken(message.started);
     } finally {
       // Enforcement never waits for the disk (contract D10): a game is closed even when that cannot be written.
-      for (const order of message.closes) void carryOut(order);
+      for (const order of message.closes) void closing.carryOut(order);
     }
-  }
-
-  async function carryOut(order: CloseOrder): Promise<void> {
-    const rows = order.targets.flatMap((target) => told.get(target) ?? []);
-    options.log.info({ child: order.child, game: order.game, why: order.why.sentence }, 'closing a game');
-    const reports = await closeAll(rows, order.cause === 'pause' ? 'pause' : 'limit', order.why);
-    options.postToSession({ type: 'close.report', ticket: order.ticket, reports });
-  }
-
-  async function closeAll(
-    rows: readonly ToldProcess[],
-    how: ToldProcess['closing'],
-    why?: Explanation,
-  ): Promise<CloseReport[]> {
-    const waitMs = config().enforcement.close_wait_seconds * 1_000;
-    store.commit(() => {
-      for (const row of rows) if (!row.closing) told.markClosing(row.process, how, why);
-    });
-    return Promise.all(
-      rows.map(async ({ process: target }) => {
-        countClose(target, 1);
-        const { pid, startKey, name, path, command, execution = null } = target;
-        const report = await options.close({
-          target: { pid, startKey, name, path, command, execution },
-          waitMs,
-          ownPids: [process.pid],
-        });
-        if (report.outcome !== 'closed' && countClose(target, -1) === 0) told.markClosing(target, null);
-        return report;
-      }),
-    );
-  }
-
-  function countClose(identity: ProcessIdentity, by: 1 | -1): number {
-    const key = processKey(identity);
-    const count = (closes.get(key) ?? 0) + by;
-    if (count > 0) closes.set(key, count);
-    else closes.delete(key);
-    return count;
   }
 
   function tell(...events: EventBody[]): void {
@@ -345,6 +304,8 @@ export function createRouter(options: RouterOptions): Router {
         case 'process.changed':
           return gate.inTurn(message.process, () => changed(message.process));
         case 'processes.snapshot':
+          // A fresh scanner: it sees, and says nothing of what the one before it did not.
+          blind = null;
           sourceSettled(message.source, message.reason);
           return reconcile(message.processes);
         case 'scan.unknown':
@@ -362,11 +323,7 @@ export function createRouter(options: RouterOptions): Router {
     releaseMoved,
     takeMoved,
     stop: () => gate.stop(),
-    closeGames(child, game, reason) {
-      options.log.info({ child, game, reason }, 'closing a game for a command');
-      const rows = told.all().filter((row) => row.child === child && (!game || row.process.game === game));
-      return closeAll(rows, 'command');
-    },
+    closeGames: closing.closeGames,
     detection: () => ({ source, trouble: blind ?? fallback }),
     tell,
   };

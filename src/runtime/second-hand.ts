@@ -10,8 +10,8 @@ export type EverySecond = (fn: () => void, n?: number) => () => void;
 
 interface Looker {
   readonly fn: () => void;
-  readonly everyTicks: number;
-  ticksLeft: number;
+  readonly everySeconds: number;
+  secondsLeft: number;
 }
 
 /** The timer runs while somebody hangs on it. */
@@ -21,6 +21,9 @@ export function secondHand(clock: {
 }): EverySecond {
   const lookers = new Set<Looker>();
   let stop: (() => void) | null = null;
+  /** The whole second of the last tick. */
+  let ticked = 0;
+  const wholeSecond = () => Math.round(clock.monotonic() / SECOND_MS);
 
   function plan(): void {
     stop = clock.after(untilWholeSecond(clock.monotonic()), () => {
@@ -29,19 +32,25 @@ export function secondHand(clock: {
     });
   }
 
+  /** After a stop of the process it comes once, and all that was due meanwhile is: who watches that work does not wait. */
   function tick(): void {
+    const passed = Math.max(1, wholeSecond() - ticked);
+    ticked = wholeSecond();
     for (const looker of [...lookers]) {
-      looker.ticksLeft -= 1;
-      if (looker.ticksLeft > 0 || !lookers.has(looker)) continue;
-      looker.ticksLeft = looker.everyTicks;
+      looker.secondsLeft -= passed;
+      if (looker.secondsLeft > 0 || !lookers.has(looker)) continue;
+      looker.secondsLeft = looker.everySeconds;
       looker.fn();
     }
   }
 
   return (fn, n = 1) => {
-    const looker = { fn, everyTicks: n, ticksLeft: n };
+    const looker = { fn, everySeconds: n, secondsLeft: n };
     lookers.add(looker);
-    if (stop === null) plan();
+    if (stop === null) {
+      ticked = wholeSecond();
+      plan();
+    }
     return () => {
       lookers.delete(looker);
       if (lookers.size > 0) return;

@@ -226,6 +226,13 @@ describe('E3: a scan that failed is never a stop', () => {
     expect(router.detection().trouble).toBeNull();
   });
 
+  test('a scanner that starts anew sees: the trouble of the one before it is over', () => {
+    const { router } = setUp();
+    router.fromScanner({ type: 'scan.unknown', reason: 'EMFILE', failures: 3 });
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'proc-events' });
+    expect(router.detection().trouble).toBeNull();
+  });
+
   test('a source that takes over is trouble until the first one is back', () => {
     const { router } = setUp();
     router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'proc-events' });

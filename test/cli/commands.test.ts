@@ -1,33 +1,12 @@
 /** The commands beside `run`, from outside: the built command line and a real agent. */
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
-import { runCli } from '../helpers/cli.ts';
+import { describe, expect, test } from 'vitest';
 import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
 import { http } from '../helpers/http.ts';
+import { ownFolder } from '../helpers/own-folder.ts';
 
-let root = '';
-let agents: Agent[] = [];
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'playwarden-commands-'));
-});
-afterEach(async () => {
-  await Promise.all(agents.map((agent) => agent.dispose()));
-  agents = [];
-  rmSync(root, { recursive: true, force: true });
-});
-
-async function agentOf(options: AgentOptions = {}): Promise<Agent> {
-  const agent = await startAgent({ dataDir: join(root, 'data'), ...options });
-  agents.push(agent);
-  return agent;
-}
-
-/** Runs the command line to its end, on this test's data directory. */
-const cli = (...args: string[]) => runCli(args, { PLAYWARDEN_DATA_DIR: join(root, 'data') });
+const { inFolder, agentOf, cli } = ownFolder();
 
 describe('without an agent', () => {
   test.each([['report'], ['doctor']])('%s says so, without a stack trace', async (command) => {
@@ -35,7 +14,7 @@ describe('without an agent', () => {
     expect(code).not.toBe(0);
     expect(stdout + stderr).toMatch(/no agent/i);
     expect(stderr).not.toMatch(/^\s+at /m);
-    expect(existsSync(join(root, 'data'))).toBe(false);
+    expect(existsSync(inFolder('data'))).toBe(false);
   });
 
   test.each([
@@ -88,7 +67,7 @@ describe('simulate', () => {
   const scenario = (name: string) =>
     fileURLToPath(new URL(`../../examples/scenarios/${name}.json`, import.meta.url));
   const config = (value: object) => {
-    const file = join(root, 'config.json');
+    const file = inFolder('config.json');
     writeFileSync(file, JSON.stringify(value));
     return ['--config', file];
   };
@@ -99,7 +78,7 @@ describe('simulate', () => {
     expect(stdout).toMatch(/Sat 28 Nov\n {2}09:30:00 {2}▸ roblox is started\n/);
     expect(stdout).toMatch(/11:45:36 {2}✕ Roblox was closed at 11:45: .*15 extra minutes included/);
     expect(stdout).toMatch(/default_child, Sat 28 November 2026[\s\S]*2 h 16 min/);
-    expect(existsSync(join(root, 'data'))).toBe(false);
+    expect(existsSync(inFolder('data'))).toBe(false);
   });
 
   test('--json gives events, usage and the end as data', async () => {
@@ -111,7 +90,7 @@ describe('simulate', () => {
   });
 
   test('a scenario that does not hold is 78, every problem with its path', async () => {
-    const file = join(root, 'scenario.json');
+    const file = inFolder('scenario.json');
     writeFileSync(
       file,
       '{"starts":"2026-11-28T09:00","steps":[{"at":"25:00","start":"roblox"},{"at":"10:00"}]}',
@@ -123,7 +102,7 @@ describe('simulate', () => {
 
   test('no scenario is 64, one that is not there and a configuration that does not hold are 78', async () => {
     expect((await cli('simulate')).code).toBe(64);
-    expect((await cli('simulate', ...config({}), '--scenario', join(root, 'none.json'))).code).toBe(78);
+    expect((await cli('simulate', ...config({}), '--scenario', inFolder('none.json'))).code).toBe(78);
     expect((await cli('simulate', ...config({ a: 1 }), '--scenario', scenario('saturday'))).code).toBe(78);
   });
 });
@@ -185,7 +164,7 @@ describe('doctor', () => {
 
   test('tells a token file with too many rights, and ends with 1', async () => {
     await agentOf();
-    chmodSync(join(root, 'data/control.token'), 0o644);
+    chmodSync(inFolder('data/control.token'), 0o644);
     const { code, ok, problems } = await look();
     expect([code, ok]).toEqual([1, false]);
     expect(problems[0]).toMatchObject({ check: 'token files', remedy: expect.stringContaining('chmod 600') });

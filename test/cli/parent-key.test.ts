@@ -1,39 +1,19 @@
 /** K5: `playwarden parent-key`, from outside: the built command line, configuration files and a real agent. */
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Agent, type AgentOptions, startAgent } from '../helpers/agent.ts';
-import { runCli } from '../helpers/cli.ts';
+import { describe, expect, test } from 'vitest';
+import type { Agent } from '../helpers/agent.ts';
 import { http } from '../helpers/http.ts';
+import { ownFolder } from '../helpers/own-folder.ts';
 
-let root = '';
-let agents: Agent[] = [];
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'playwarden-parent-key-'));
-});
-afterEach(async () => {
-  await Promise.all(agents.map((agent) => agent.dispose()));
-  agents = [];
-  rmSync(root, { recursive: true, force: true });
-});
-
-async function agentOf(options: AgentOptions = {}): Promise<Agent> {
-  const agent = await startAgent({ dataDir: join(root, 'data'), ...options });
-  agents.push(agent);
-  return agent;
-}
-
-/** Runs the command line to its end, on this test's data directory. */
-const cli = (...args: string[]) => runCli(args, { PLAYWARDEN_DATA_DIR: join(root, 'data') });
+const { inFolder, agentOf, cli } = ownFolder();
 
 describe('K5: parent-key', () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const jwk = publicKey.export({ format: 'jwk' });
   const keyFile = (value: unknown) => {
-    const file = join(root, 'key.json');
+    const file = inFolder('key.json');
     writeFileSync(file, typeof value === 'string' ? value : JSON.stringify(value));
     return file;
   };
@@ -52,7 +32,7 @@ describe('K5: parent-key', () => {
     expect(added).toMatchObject({ code: 0, stderr: '' });
     expect(added.stdout).toContain(print);
     expect((await unsigned(agent)).status).toBe(403);
-    expect(statSync(join(root, 'data/config.json')).mode & 0o777).toBe(0o600);
+    expect(statSync(inFolder('data/config.json')).mode & 0o777).toBe(0o600);
 
     expect((await cli('parent-key', 'add', keyFile(jwk))).stdout).toContain('already');
     expect((await cli('parent-key', 'list')).stdout).toBe(`${print}\n`);
@@ -85,7 +65,7 @@ describe('K5: parent-key', () => {
   });
 
   test('a file named with --config keeps what else is in it, and its rights', async () => {
-    const file = join(root, 'config.json');
+    const file = inFolder('config.json');
     writeFileSync(file, '{\n    "profiles": { "kim": {} }\n}', { mode: 0o640 });
     chmodSync(file, 0o640);
     const { code, stdout } = await cli('parent-key', 'add', keyFile(jwk), '--config', file);
@@ -111,18 +91,18 @@ describe('K5: parent-key', () => {
     const { code, stderr } = await cli('parent-key', 'add', keyFile(value()));
     expect(code).toBe(64);
     expect(stderr).not.toContain(String(privateKey.export({ format: 'jwk' }).d));
-    expect(existsSync(join(root, 'data/config.json'))).toBe(false);
+    expect(existsSync(inFolder('data/config.json'))).toBe(false);
   });
 
   test('a configuration that does not hold is left as it was: 78', async () => {
-    const file = join(root, 'config.json');
+    const file = inFolder('config.json');
     writeFileSync(file, '{"colour":"red"}');
     expect((await cli('parent-key', 'add', keyFile(jwk), '--config', file)).code).toBe(78);
     expect(readFileSync(file, 'utf8')).toBe('{"colour":"red"}');
   });
 
   test.each(['add', 'remove'])('%s destroys nothing that it does not understand', async (what) => {
-    const file = join(root, 'config.json');
+    const file = inFolder('config.json');
     const other = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
     const mine = what === 'remove' ? [jwk] : [];
     const entry = { ...other, use: 'sig', note: 'the blue phone' };

@@ -52,6 +52,16 @@ test('after a sleep of the machine it ticks once, not once for each second of it
   expect(calls).toBe(2);
 });
 
+test('after a stop of the process what was due meanwhile is called at the first tick, and then in its turn again', () => {
+  const clock = new FakeClock(1_000_000);
+  const calls: number[] = [];
+  secondHand(clock)(() => calls.push(clock.monotonic()), 5);
+  clock.advance(1_000);
+  clock.sleep(18_300);
+  clock.advance(10_000);
+  expect(calls).toEqual([1_019_300, 1_024_000, 1_029_000]);
+});
+
 test.each([
   [1_000_000, 1_000],
   [1_000_001, 999],

@@ -2,6 +2,7 @@
  * The executor as main holds it: a piscina pool that has no thread while nothing is to be closed. Every close
  * settles with a report, whatever happens to its thread; it never rejects.
  */
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { CloseReport } from '../../protocol/commands.ts';
@@ -24,6 +25,12 @@ const IDLE_MS = 10_000;
 const DEADLINE_SLACK_MS = 5_000;
 /** How often the beat of a close that is under way is looked at, ms. */
 const LOOK_EVERY_MS = 250;
+/**
+ * piscina costs 3 MB: it is loaded when the first game is closed. Found now and loaded by require, since an import that
+ * fails once (for want of a descriptor, say) and a package that is once not found fail for the rest of the process's life.
+ */
+const require = createRequire(import.meta.url);
+const PISCINA = require.resolve('piscina');
 /** What a thread's heap may grow to, MB: it needs some 5. */
 const HEAP_MB = 64;
 
@@ -50,15 +57,13 @@ export interface ExecutorOptions {
 
 export function createExecutor(options: ExecutorOptions): Executor {
   const slackMs = options.slackMs ?? DEADLINE_SLACK_MS;
-  let pool: Promise<Piscina> | null = null;
-  let loaded: Piscina | null = null;
+  let pool: Piscina | null = null;
   let stopped = false;
   let unsettled = 0;
 
-  /** piscina costs 3 MB: it is loaded when the first game is closed. */
-  async function load(): Promise<Piscina> {
-    const { Piscina } = await import('piscina');
-    loaded = new Piscina({
+  function load(): Piscina {
+    const { Piscina } = require(PISCINA) as typeof import('piscina');
+    const threads = new Piscina({
       filename: fileURLToPath(options.file),
       minThreads: 0,
       maxThreads: MAX_THREADS,
@@ -69,19 +74,18 @@ export function createExecutor(options: ExecutorOptions): Executor {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     });
     // A thread that dies fails its own tasks; the event itself has nothing to add.
-    loaded.on('error', () => {});
-    return loaded;
+    threads.on('error', () => {});
+    return threads;
   }
 
   async function run(task: CloseTask, deadlineMs: number): Promise<CloseReport> {
     if (unsettled > MAX_UNSETTLED) throw new Error(`more than ${MAX_UNSETTLED} processes are being closed`);
-    pool ??= load();
-    const threads = await pool;
     if (stopped) throw new Error('the agent is stopping');
+    pool ??= load();
     const { buffer: beat } = new Vitals();
     const watch = watchClose(beat, deadlineMs);
     try {
-      return await threads.run({ task, beat } satisfies WatchedClose, {
+      return await pool.run({ task, beat } satisfies WatchedClose, {
         name: 'close',
         signal: watch.signal,
       });
@@ -114,11 +118,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     async stop() {
       stopped = true;
-      await (await pool)?.destroy();
+      await pool?.destroy();
     },
     state() {
-      const queued = loaded?.queueSize ?? 0;
-      return { threads: loaded?.threads.length ?? 0, queued, running: unsettled - queued };
+      const queued = pool?.queueSize ?? 0;
+      return { threads: pool?.threads.length ?? 0, queued, running: unsettled - queued };
     },
   };
 }

@@ -1,8 +1,8 @@
 /**
  * What the scanner decides, pure: from what sources saw to what main is told. Identity is (pid, start). A process
- * that runs the same executable and command line as its tracked parent is part of it (contract K4). Only a
- * certain look ends anything: what could not be read changes nothing (E3), and a game goes on under any name until
- * it executes something else. Matching stands in matcher.ts.
+ * that was forked from its tracked parent, or runs the same executable and command line as it, is part of it
+ * (contract K4). Only a certain look ends anything: what could not be read changes nothing (E3), and a game goes on
+ * under any name until it executes something else. Matching stands in matcher.ts.
  */
 import { type Executing, isSameExecution } from '../../protocol/execution.ts';
 import type { FromScanner, GameProcess, ProcessIdentity } from '../../protocol/messages.ts';
@@ -306,10 +306,13 @@ class Draft implements ScannerState {
   }
 }
 
-/** Whether both run the same executable with the same command line; the file may be renamed between two looks. */
+/**
+ * Whether one is part of the other, if it is its child: forked from it, under whatever name and command line it gave
+ * itself since, or the same executable with the same command line.
+ */
 export function isTwin(a: GameProcess, b: GameProcess): boolean {
-  const sameFile = a.path === b.path || isSameExecution(a, b);
-  return sameFile && a.game === b.game && a.command === b.command;
+  const sameProgram = a.path === b.path && a.command === b.command;
+  return a.game === b.game && (sameProgram || isSameExecution(a, b));
 }
 
 function assertNever(value: never): never {

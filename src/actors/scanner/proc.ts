@@ -139,8 +139,7 @@ export function procReader({
         return withExecutable(pid, exe, watched);
       } catch (thrown) {
         const code = errorCode(thrown);
-        if (exe === null && (code === 'EACCES' || code === 'EPERM'))
-          return orGone(() => whole(pid, null, watched));
+        if (exe === null && isHidden(code)) return orGone(() => whole(pid, null, watched));
         if (exe === null && code === 'ENOENT') return orGone(() => withoutExecutable(pid, watched));
         return isAbsence(code) ? { is: 'gone' } : { is: 'unreadable' };
       }
@@ -191,6 +190,11 @@ function orGone(look: () => Look): Look {
   } catch (thrown) {
     return isAbsence(errorCode(thrown)) ? { is: 'gone' } : { is: 'unreadable' };
   }
+}
+
+/** Not ours to read, or in a folder so deep that no path names it: what is left is the first argument. */
+function isHidden(code: string | undefined): boolean {
+  return code === 'EACCES' || code === 'EPERM' || code === 'ENAMETOOLONG';
 }
 
 function isAbsence(code: string | undefined): boolean {

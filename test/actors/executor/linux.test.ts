@@ -69,6 +69,15 @@ function executes(pid: number, folder: string): boolean {
 }
 
 describe.runIf(process.platform === 'linux')('closing on Linux', () => {
+  it('looks at all processes in memory that it has: a storm of closes must not grow the agent', () => {
+    const taken = Array.from({ length: 5 }, () => {
+      const before = process.memoryUsage().arrayBuffers;
+      control.children(new Set([1]));
+      return process.memoryUsage().arrayBuffers - before;
+    });
+    expect(Math.max(...taken)).toBeLessThan(2 ** 16);
+  });
+
   it('K4: a process that ends when asked is closed without force', async () => {
     const game = await sh('echo ready; read nothing');
     const report = await close(game.target);

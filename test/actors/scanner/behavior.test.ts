@@ -219,6 +219,16 @@ describe('the cases of the field', () => {
       [exec(7, first(7)), looks({ 8: first(8, { parent: 7, path: '/renamed/RobloxPlayerBeta.exe' }) })],
       ['+7/k1'],
     ],
+    [
+      'K4 a fork that words its command line anew is part of the game all the same',
+      [
+        exec(7, first(7)),
+        fork(7, 8),
+        looks({ 8: first(8, { parent: 7, command: 'play: worker 1' }) }),
+        exit(8),
+      ],
+      ['+7/k1'],
+    ],
   ])('renamed while it runs: %s', (_, seen, told) => {
     expect(run(...seen).told).toEqual(told);
   });

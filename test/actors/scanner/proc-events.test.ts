@@ -31,6 +31,8 @@ class Linux implements EventSocket {
   lists = 0;
   listable = true;
   open = true;
+  /** Events come faster than they are taken. */
+  storms = false;
   #queue: Received[] = [];
   #tell: ((received: Received) => void) | null = null;
 
@@ -75,7 +77,8 @@ class Linux implements EventSocket {
   }
 
   take(): Received {
-    return this.#queue.shift() ?? { kind: 'empty' };
+    const none: Received = this.storms ? { kind: 'event', event: null } : { kind: 'empty' };
+    return this.#queue.shift() ?? none;
   }
 
   watch(tell: (received: Received) => void): void {
@@ -269,6 +272,17 @@ describe('proc-events', () => {
     };
     linux.clock.advance(RECONCILE_MS);
     expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: 3, how: 'exit' }]);
+    await watch.stop();
+  });
+
+  test('events that never cease keep nobody from looking: a reconcile tells what they hide', async () => {
+    const linux = new Linux();
+    const watch = await linux.watch();
+    linux.storms = true;
+    linux.games.add(7);
+    linux.clock.advance(RECONCILE_MS);
+    expect(watch.history(7)).toEqual(['started:roblox']);
+    linux.storms = false;
     await watch.stop();
   });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { accountNames } from '../../../src/actors/scanner/accounts.ts';
 import { type EventSocket, openEventSocket } from '../../../src/actors/scanner/event-socket.ts';
+import { compileRules } from '../../../src/actors/scanner/matcher.ts';
 import { PROC_EVENT_EXEC, PROC_EVENT_FORK } from '../../../src/actors/scanner/netlink.ts';
 import { sourceFactories } from '../../../src/actors/scanner/platform.ts';
 import { type ProcReader, procReader } from '../../../src/actors/scanner/proc.ts';
@@ -211,6 +212,23 @@ describe('whichever source', () => {
     rmSync(path);
     watch = await Watch.start({ games: [games.config('Player')], source });
     expect(watch.snapshot).toMatchObject([{ pid: child.pid, path, name: games.name('Player') }]);
+  });
+
+  test('a folder so deep that no path names it hides no game', async () => {
+    const deep = join(games.dir, 'deep');
+    const into = `mkdir "${deep}"; cd "${deep}"; for i in $(seq 25); do mkdir ${'d'.repeat(200)}; cd -P ${'d'.repeat(200)}; done`;
+    const player = `./${games.name('Player')}`;
+    const shell = games.spawn('/bin/sh', [
+      '-c',
+      `${into}; cp "${games.dir}/program" ${player}; exec ${player} hold`,
+    ]);
+    const rules = compileRules([games.config('Player')]);
+    const now = () => systemClock.monotonic();
+    const reader = procReader({ rules: () => rules, bootId: BOOT_ID, accountName: accountNames(), now });
+    await expect.poll(() => reader.look(shell.pid, false), { timeout: 5_000 }).toMatchObject({ is: 'game' });
+    // Node removes nothing that has no path.
+    await games.end();
+    execFileSync('rm', ['-rf', deep]);
   });
 
   test('a zombie is not running', async () => {

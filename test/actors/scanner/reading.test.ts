@@ -1,5 +1,5 @@
 /** Small readers: accounts, and what games use. */
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -30,6 +30,20 @@ describe('accounts', () => {
     expect(name(1_001)).toBe('sis');
     rmSync(file);
     expect(name(1_001)).toBe('1001');
+  });
+
+  test('while the file cannot be read the names of before hold, and it is read as soon as it can be', () => {
+    const file = join(dir, 'unreadable');
+    writeFileSync(file, 'kid:x:1000:1000::/:\n');
+    const name = accountNames(file);
+    rmSync(file);
+    mkdirSync(file);
+    utimesSync(file, 2, 2);
+    expect(name(1_000)).toBe('kid');
+    rmSync(file, { recursive: true });
+    writeFileSync(file, 'sis:x:1000:1000::/:\n');
+    utimesSync(file, 2, 2);
+    expect(name(1_000)).toBe('sis');
   });
 });
 

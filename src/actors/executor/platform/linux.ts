@@ -4,7 +4,7 @@
  * between the last look and the signal goes unseen. Where pidfds do not exist (before 5.3, or without koffi) the
  * signal goes by pid right after the look.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
 import {
   commandArguments,
@@ -30,6 +30,12 @@ export async function loadLinuxControl(): Promise<ProcessControl> {
 
 const { SIGTERM, SIGKILL } = constants.signals;
 
+/**
+ * One for all files: to look for children is to read hundreds, and `readFileSync` takes KBs anew for each, whose size
+ * /proc does not tell. As large as the scanner's, so that a longer command line is cut alike.
+ */
+const buffer = Buffer.allocUnsafe(65_536);
+
 export function linuxControl(pidfds: Pidfds | null): ProcessControl {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
 
@@ -37,7 +43,7 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
     const stat = readStat(pid);
     if (!stat || isGone(stat)) return null;
     const link = readOr(() => readlinkSync(`/proc/${pid}/exe`));
-    const args = commandArguments(readOr(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '');
+    const args = commandArguments(readOr(() => readFile(`/proc/${pid}/cmdline`, 'utf8')) ?? '');
     return {
       pid,
       startKey: linuxStartKey(bootId, stat.startTicks),
@@ -86,8 +92,21 @@ function killByPid(pid: number, signal: number): Failure {
 }
 
 function readStat(pid: number): ProcStat | null {
-  const text = readOr(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  const text = readOr(() => readFile(`/proc/${pid}/stat`, 'latin1'));
   return text === null ? null : parseProcStat(text);
+}
+
+function readFile(path: string, encoding: 'latin1' | 'utf8'): string {
+  const fd = openSync(path, 'r');
+  try {
+    let length = 0;
+    for (let count = -1; count !== 0 && length < buffer.length; length += count) {
+      count = readSync(fd, buffer, length, buffer.length - length, null);
+    }
+    return buffer.toString(encoding, 0, length);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function allPids(): number[] {

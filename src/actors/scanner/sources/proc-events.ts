@@ -18,6 +18,11 @@ const MASK_PLAYING = (PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_EXIT) >>> 0
 const ANSWER_WITHIN_MS = 200;
 /** Events handled in one go before timers and calls have their turn. */
 const BATCH_MAX = 1_000;
+/**
+ * More events than wait in the socket's buffer (event-socket.ts): who handles so many has handled all that stood there
+ * when it began. What comes meanwhile is not chased: whoever makes events faster than that would hold the thread for ever.
+ */
+const QUEUE_MAX = 32_768;
 /** After an overflow not more than one full look in so long. */
 const RESCAN_PAUSE_MS = 100;
 /** A start or stop has so long to reach a client before more is looked at. */
@@ -77,7 +82,7 @@ export class ProcEventsSource implements ProcessSource {
       await this.#answered(socket);
       socket.listen(MASK_IDLE);
       // What happened up to here is in the state that is looked at now.
-      this.#drain(Number.POSITIVE_INFINITY);
+      this.#drain(QUEUE_MAX);
       this.#sink = sink;
       this.#lookAround('rescan', true);
     } catch (thrown) {
@@ -90,7 +95,7 @@ export class ProcEventsSource implements ProcessSource {
   }
 
   rescan(cause: LookCause): void {
-    this.#drain(Number.POSITIVE_INFINITY);
+    this.#drain(QUEUE_MAX);
     this.#lookAround(cause, true);
   }
 
@@ -267,7 +272,7 @@ export class ProcEventsSource implements ProcessSource {
   #every(): void {
     const { clock, reconcileMs } = this.#context;
     const reconcile = () => {
-      this.#drain(Number.POSITIVE_INFINITY);
+      this.#drain(QUEUE_MAX);
       this.#reconciles += 1;
       this.#lookAround('reconcile', this.#reconciles % THOROUGH_EVERY === 0);
       // Planned anew each time: a reload may have changed how often.
@@ -290,7 +295,7 @@ export class ProcEventsSource implements ProcessSource {
     const atMs = this.#context.clock.monotonic();
     try {
       const looks = this.#looks(thorough);
-      if (!this.#isFirst) this.#drain(Number.POSITIVE_INFINITY);
+      if (!this.#isFirst) this.#drain(QUEUE_MAX);
       for (const pid of this.#touched) looks.delete(pid);
       sink.observe({ type: 'looks', cause, atMs, looks });
       if (!this.#isFirst) this.#adjust();
