@@ -277,7 +277,7 @@ describe('proc-events', () => {
 
   test('events that never cease keep nobody from looking: a reconcile tells what they hide', async () => {
     const linux = new Linux();
-    const watch = await linux.watch();
+    const watch = await linux.start();
     linux.storms = true;
     linux.games.add(7);
     linux.clock.advance(RECONCILE_MS);

@@ -85,12 +85,12 @@ export class ProcEventsSource implements ProcessSource {
       this.#drain(QUEUE_MAX);
       this.#sink = sink;
       this.#lookAround('rescan', true);
+      socket.watch((received) => this.#hear(received));
     } catch (thrown) {
       this.#release();
       throw thrown;
     }
     this.#adjust();
-    socket.watch((received) => this.#hear(received));
     this.#every();
   }
 
