@@ -1,5 +1,6 @@
 /** Frames of a WebSocket session: text in → a checked frame or a problem, values → text out. Pure. */
 import type * as z from 'zod/mini';
+import { fitting } from '../protocol/fitting.ts';
 import {
   type ClientFrame,
   clientFrame,
@@ -51,8 +52,15 @@ export function commandRefusedText(payload: unknown, reason: Problem): string {
     type: 'command_result',
     status: 'error',
     ...(id !== undefined && { command_id: id }),
-    problem: problemBody(reason, id ?? 'command'),
+    problem: problemBody(withRoom(reason), id ?? 'command'),
   });
+}
+
+/** With as many errors as a frame holds; over HTTP all of them are told. */
+function withRoom(reason: Problem): Problem {
+  const { items, leftOut } = fitting(reason.errors ?? []);
+  if (leftOut === 0) return reason;
+  return { ...reason, detail: `${reason.detail} ${leftOut} more errors have no room here.`, errors: items };
 }
 
 function commandIdOf(payload: unknown): string | undefined {

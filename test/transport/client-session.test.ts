@@ -375,6 +375,20 @@ describe('W4 other frames', () => {
     expect(results[2]).toMatchObject({ status: 'error', problem: { status: 422 } });
   });
 
+  test('section 5: a refusal with more errors than 64 KiB hold tells those that fit and how many do not', async () => {
+    const errors = Array.from({ length: 5_000 }, (_, i) => ({ path: `k${i}`, message: 'unknown key' }));
+    const refusal = { ok: false, problem: problem('schema-mismatch', 'No.', { errors }) } as const;
+    context = { ...context, desk: { ...desk, command: async () => refusal } };
+    const { socket, session } = open();
+    say(session, { type: 'command', payload: {} });
+    await new Promise((resolve) => setImmediate(resolve));
+    const [result] = socket.of('command_result');
+    const told = result.problem.errors.length;
+    expect(told).toBeGreaterThan(500);
+    expect(result.problem.detail).toBe(`No. ${5_000 - told} more errors have no room here.`);
+    expect(JSON.stringify(result).length).toBeLessThan(64 * 1024);
+  });
+
   test('S6: at most 32 commands of a connection wait for their result, one more is refused', async () => {
     const waiting: (() => void)[] = [];
     const refusal = { ok: false, problem: problem('unavailable', 'down') } as const;
