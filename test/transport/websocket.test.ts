@@ -73,6 +73,13 @@ describe('upgrade', () => {
     expect(await t.socket({ path: '/?client_id=a%20b' }).closed).toBe(422);
   });
 
+  test('D9 two names in the URL are the same client here as in a poll: the last', async () => {
+    const twice = '?client_id=one&client_id=two';
+    expect((await t.socket({ path: `/${twice}` }).frame('welcome')).client_id).toBe('two');
+    await t.request(`/desktop/events/poll${twice}`);
+    expect(t.clients.list().map((c) => c.clientId)).toEqual(['two']);
+  });
+
   test('S6 the 17th socket is 503, and there is room again when one has gone', async () => {
     const sockets = range(1, 16).map(() => t.socket(RELIABLE));
     await Promise.all(sockets.map((s) => new Promise((resolve) => s.ws.once('open', resolve))));
