@@ -1,5 +1,9 @@
 /** The routes of contract section 4 over a real server: their keys, their refusals and the order of these. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { COMMAND_TIMEOUT_MS } from '../../src/client/command-until-answered.ts';
+import { parseConfig } from '../../src/protocol/config.ts';
+import type { RouteContext } from '../../src/transport/routes/context.ts';
+import { routeTable } from '../../src/transport/routes/table.ts';
 import { numbered } from '../helpers/memory-store.ts';
 import { CONTROL, type TestServer, testServer, VIEW } from '../helpers/transport-server.ts';
 
@@ -140,6 +144,14 @@ describe('section 4', () => {
       });
     }
     expect(t.clients.get('desk-5')).toBeNull();
+  });
+
+  test('K1 a command is waited for as long as clients are told to wait, the longest close included', () => {
+    const command = routeTable({} as RouteContext).find((route) => route.path === '/desktop/command');
+    expect(command?.deadlineMs).toBe(COMMAND_TIMEOUT_MS);
+    const longest = { enforcement: { close_wait_seconds: COMMAND_TIMEOUT_MS / 1_000 - 10 } };
+    expect(parseConfig(longest).ok).toBe(true);
+    expect(parseConfig({ enforcement: { close_wait_seconds: 301 } }).ok).toBe(false);
   });
 
   test('GET /desktop/usage, POST /sync/confirm, POST /desktop/command hand on to the agent', async () => {
