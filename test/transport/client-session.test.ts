@@ -375,6 +375,16 @@ describe('W4 other frames', () => {
     expect(results[2]).toMatchObject({ status: 'error', problem: { status: 422 } });
   });
 
+  test('W4: a refused signed command is answered under the id that stands in its text', async () => {
+    const { socket, session } = open({ role: 'view' });
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const jws = `${part({ alg: 'EdDSA' })}.${part({ command: 'pause', command_id: 'c1' })}.AAAA`;
+    for (const signed of [jws, 'x.%.y', 'x', 5]) say(session, { type: 'command', payload: { jws: signed } });
+    await new Promise((resolve) => setImmediate(resolve));
+    const ids = socket.of('command_result').map((result) => result.command_id);
+    expect(ids).toEqual(['c1', undefined, undefined, undefined]);
+  });
+
   test('section 5: a refusal with more errors than 64 KiB hold tells those that fit and how many do not', async () => {
     const errors = Array.from({ length: 5_000 }, (_, i) => ({ path: `k${i}`, message: 'unknown key' }));
     const refusal = { ok: false, problem: problem('schema-mismatch', 'No.', { errors }) } as const;
