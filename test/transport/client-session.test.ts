@@ -222,7 +222,9 @@ describe('W2 reliable client', () => {
 
   test('a resume ahead of what was ever given is 4504', () => {
     append(5);
-    expect(reliable({ resume: { epoch: 'e1', offset: 6 } }).socket.closedWith).toBe(4504);
+    for (const offset of [6, 2 ** 64]) {
+      expect(reliable({ resume: { epoch: 'e1', offset } }).socket.closedWith).toBe(4504);
+    }
   });
 
   test('E5 an unknown epoch reads from the oldest, not recovered', () => {
@@ -255,6 +257,9 @@ describe('W2 reliable client', () => {
     const again = reliable();
     say(again.session, ack(301));
     expect(again.socket.closedWith).toBe(4504);
+    const far = reliable();
+    say(far.session, ack(2 ** 64));
+    expect(far.socket.closedWith).toBe(4504);
     expect(cursor()).toBeNull();
   });
 

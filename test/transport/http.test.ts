@@ -211,11 +211,12 @@ describe('section 4', () => {
     await s.stop();
   });
 
-  test('D8 an offset of sixteen digits was never given: 409', async () => {
-    const path = `/desktop/events/poll?client_id=far&after=${Number.MAX_SAFE_INTEGER}`;
-    expect((await t.request(path)).status).toBe(409);
-    expect((await t.request('/desktop/events/poll?after=99999999999999999')).status).toBe(422);
-  });
+  test.each([`${Number.MAX_SAFE_INTEGER}`, `${2n ** 64n}`, '9'.repeat(300)])(
+    'D8 the offset %s was never given: 409',
+    async (after) => {
+      expect((await t.request(`/desktop/events/poll?client_id=far&after=${after}`)).status).toBe(409);
+    },
+  );
 });
 
 describe('S6 the order of refusals', () => {
@@ -279,7 +280,6 @@ describe('S6 the order of refusals', () => {
     'client_id=a%20b',
     'client_id=',
     `client_id=${'a'.repeat(65)}`,
-    'after=9999999999999999',
   ])('D8 ?%s is 422 and names the key', async (query) => {
     const { status, body } = await t.request(`/desktop/events/poll?${query}`);
     expect(status).toBe(422);
