@@ -224,6 +224,21 @@ describe('C4 tokens and stopping', () => {
     expect((await t.request('/desktop/status', { token: VIEW })).status).toBe(401);
   });
 
+  test('D8 a poll waits on through a reload that changes no token, and ends with a rotation', async () => {
+    const poll = (id: string) =>
+      t.request(`/desktop/events/poll?client_id=${id}&wait=25`, { token: CONTROL });
+    const waiting = poll('p');
+    await expect.poll(() => t.server.connectedClients()).toBe(1);
+    t.server.disconnectWrongTokens();
+    append(1);
+    expect((await waiting).body.count).toBe(1);
+    const rotated = poll('p');
+    await expect.poll(() => t.clients.get('p')?.cursor?.offset).toBe(1);
+    t.security.viewToken = 'another-view-token';
+    t.server.disconnectWrongTokens();
+    expect((await rotated).body.count).toBe(0);
+  });
+
   test('stopping answers polls, tells sockets 4005, waits for nobody and frees the port', async () => {
     const socket = t.socket(RELIABLE).hello();
     const silent = t.socket(RELIABLE);
