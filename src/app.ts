@@ -24,6 +24,7 @@ import { createSyncDesk } from './app/sync-desk.ts';
 import { loadTokens, tokenFiles } from './app/tokens.ts';
 import { VERSION } from './app/version.ts';
 import type { Config } from './protocol/config.ts';
+import { fitting } from './protocol/fitting.ts';
 import type {
   FromScanner,
   FromSession,
@@ -326,7 +327,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       logger.error({ file, problems }, 'the configuration was refused; the last good one stays in force');
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
       const message = `The configuration in ${file} was refused for ${count}; the last good one stays in force.`;
-      router.tell(agentEvent('config_rejected', message, { file, problems }));
+      const { items, leftOut } = fitting(problems);
+      const leftOutOf = leftOut > 0 && { problems_left_out: leftOut };
+      router.tell(agentEvent('config_rejected', message, { file, problems: items, ...leftOutOf }));
     },
     async stop() {
       router.tell(agentEvent('agent_stopped', 'Playwarden was asked to stop.'));

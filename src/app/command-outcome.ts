@@ -4,6 +4,7 @@
  */
 import type { CloseReport, Command, CommandAnswer } from '../protocol/commands.ts';
 import type { CommandEvent } from '../protocol/events.ts';
+import { fitting } from '../protocol/fitting.ts';
 import type { CommandRecord, Store } from '../protocol/ports.ts';
 import { PROBLEMS, type Problem, problemBody } from '../protocol/problems.ts';
 
@@ -40,12 +41,16 @@ export function recordOutcome(
   });
 }
 
-/** A close succeeded when nothing of the game was left running by a refusal. `outcome` is the worst of them. */
+/**
+ * A close succeeded when nothing of the game was left running by a refusal. `outcome` is the worst of them. A child can
+ * start more processes than an event has room for: `left_out` then counts those that are not listed.
+ */
 export function closeOutcomeOf(reports: readonly CloseReport[]): Outcome {
   const outcomes = new Set(reports.map((report) => report.outcome));
   const worst = (['denied', 'failed', 'closed'] as const).find((o) => outcomes.has(o)) ?? 'not_running';
   const status = worst === 'denied' || worst === 'failed' ? 'error' : 'success';
-  return { status, result: { outcome: worst, processes: reports } };
+  const { items, leftOut } = fitting(reports);
+  return { status, result: { outcome: worst, processes: items, ...(leftOut > 0 && { left_out: leftOut }) } };
 }
 
 /** A command that was accepted and could not be carried out. */

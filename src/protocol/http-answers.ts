@@ -141,8 +141,12 @@ export const standing = z.object({
   }).shape,
 });
 
-/** The result of force_close. */
-export const closeResult = z.object({ outcome: closeOutcome, processes: z.array(closeReport) });
+/** The result of force_close; `left_out` counts processes that an event had no room for. */
+export const closeResult = z.object({
+  outcome: closeOutcome,
+  processes: z.array(closeReport),
+  left_out: z.optional(count),
+});
 /** The result of a command that failed before it reached anything. */
 export const failedResult = z.object({ outcome: z.literal('failed'), problem: problemAnswer });
 /** The result of get_live_status. */

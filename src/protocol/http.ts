@@ -1,6 +1,7 @@
 /** Bodies and queries of the HTTP routes (contract section 4). Pure. */
 import * as z from 'zod/mini';
 import { clientId } from './frames.ts';
+import { offset } from './position.ts';
 
 export const HTTP_LIMITS = {
   maxBodyBytes: 64 * 1024,
@@ -28,6 +29,14 @@ const wholeNumber = (min: number, max: number) =>
     z.int().check(z.minimum(min), z.maximum(max)),
   );
 
+const afterOffset = z.pipe(
+  z.pipe(
+    z.string().check(z.regex(/^\d{1,300}$/, 'must be a whole number')),
+    z.transform((text: string) => Number(text)),
+  ),
+  offset,
+);
+
 const seconds = z.pipe(
   z.pipe(
     z.string().check(z.regex(/^\d{1,6}(\.\d{1,6})?$/, 'must be a number of seconds')),
@@ -46,7 +55,7 @@ export const disconnectBody = z.object({ client_id: z.optional(clientId) });
 export const statusQuery = z.object({ client_id: z.optional(clientId) });
 export const pollQuery = z.object({
   client_id: z.optional(clientId),
-  after: z.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  after: z.optional(afterOffset),
   epoch: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   limit: z.optional(wholeNumber(1, HTTP_LIMITS.maxPollEvents)),
   wait: z.optional(seconds),

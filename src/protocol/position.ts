@@ -1,14 +1,19 @@
 /** Positions in the event log: (epoch, offset), gaps between them, and the page a reader gets. Pure. */
 import * as z from 'zod/mini';
 
+/** A larger one than can be counted is cut to the largest that can: it was never given either, and is told so. */
+export const offset = z.number().check(
+  z.refine(Number.isInteger, 'must be a whole number'),
+  z.minimum(0),
+  z.overwrite((n) => Math.min(n, Number.MAX_SAFE_INTEGER)),
+  z.meta({ type: 'integer' }),
+);
+
 /**
  * A position means: everything up to and including this offset of this epoch is behind me. Offset 0 stands before
  * the first event of its epoch.
  */
-export const position = z.object({
-  epoch: z.string().check(z.maxLength(64)),
-  offset: z.int().check(z.minimum(0)),
-});
+export const position = z.object({ epoch: z.string().check(z.maxLength(64)), offset });
 export type Position = z.infer<typeof position>;
 
 /**

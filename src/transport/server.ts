@@ -68,7 +68,7 @@ export interface RunningServer {
   readonly addresses: readonly string[];
   /** Clients with a socket open, or that polled within three intervals (contract H2). */
   connectedClients(): number;
-  /** Closes with 4501 every socket whose token does not hold now. */
+  /** Closes with 4501 every socket whose token does not hold now; a poll that waits ends when one has changed. */
   disconnectWrongTokens(): void;
   /** Lets go of what is held for clients: their sockets close with 4005, and they come back and resume. */
   shed(): void;
@@ -143,6 +143,7 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
     app.close();
   }
   let stopped: Promise<void> | null = null;
+  let tokens = tokensOf(options.security());
 
   return {
     port: state.port,
@@ -150,11 +151,14 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
     connectedClients: () => connectedClients({ hub, polls, transports }).size,
     disconnectWrongTokens() {
       const security = options.security();
+      const sameTokens = tokensOf(security) === tokens;
+      tokens = tokensOf(security);
       if (!security.requireToken) return;
       const holds = ({ token, role }: SessionStart): boolean =>
         token !== null && roleOf(token, security) === role;
       hub.closeAll(4501, (session) => !holds(session.start));
-      polls.endWaiting();
+      // With which token a poll came is not known any more.
+      if (!sameTokens) polls.endWaiting();
     },
     shed: () => hub.closeAll(4005),
     stop() {
@@ -222,6 +226,11 @@ function frontHandlers(
       return { kind: 'refuse', reply: withHeaders(reply, admission.cors) };
     },
   };
+}
+
+/** Which tokens open something now, as one text to compare. */
+function tokensOf({ requireToken, viewToken, controlToken }: SecurityPolicy): string {
+  return [requireToken, viewToken, controlToken].join(' ');
 }
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer' } as const;

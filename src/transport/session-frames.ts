@@ -1,5 +1,6 @@
 /** Frames of a WebSocket session: text in → a checked frame or a problem, values → text out. Pure. */
 import type * as z from 'zod/mini';
+import { fitting } from '../protocol/fitting.ts';
 import {
   type ClientFrame,
   clientFrame,
@@ -9,7 +10,7 @@ import {
 } from '../protocol/frames.ts';
 import { type Problem, problem, problemBody } from '../protocol/problems.ts';
 import { fieldErrors } from '../protocol/schema-errors.ts';
-import { parseJson } from './json-text.ts';
+import { parseJson, parseJsonBytes } from './json-text.ts';
 
 export type Read<T> =
   | { readonly ok: true; readonly frame: T }
@@ -51,12 +52,26 @@ export function commandRefusedText(payload: unknown, reason: Problem): string {
     type: 'command_result',
     status: 'error',
     ...(id !== undefined && { command_id: id }),
-    problem: problemBody(reason, id ?? 'command'),
+    problem: problemBody(withRoom(reason), id ?? 'command'),
   });
 }
 
+/** With as many errors as a frame holds; over HTTP all of them are told. */
+function withRoom(reason: Problem): Problem {
+  const { items, leftOut } = fitting(reason.errors ?? []);
+  if (leftOut === 0) return reason;
+  return { ...reason, detail: `${reason.detail} ${leftOut} more errors have no room here.`, errors: items };
+}
+
+/** The id of a signed command stands in its text; to be told which one was refused, the signature need not hold. */
 function commandIdOf(payload: unknown): string | undefined {
-  if (typeof payload !== 'object' || payload === null || !('command_id' in payload)) return undefined;
-  const id = payload.command_id;
+  const jws = keyOf(payload, 'jws');
+  const signed =
+    typeof jws === 'string' ? parseJsonBytes(Buffer.from(jws.split('.')[1] ?? '', 'base64url')) : null;
+  const id = keyOf(signed?.ok ? signed.value : payload, 'command_id');
   return typeof id === 'string' && id.length <= 64 ? id : undefined;
+}
+
+function keyOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }

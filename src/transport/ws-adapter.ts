@@ -68,8 +68,9 @@ function asksForWebSocket(head: RequestHead): boolean {
 type NameInUrl = { readonly ok: true; readonly clientId: string | null } | (UpgradeDecision & { ok: false });
 
 function nameInUrl(head: RequestHead): NameInUrl {
-  const name = new URLSearchParams(head.query).get('client_id');
-  if (name === null) return { ok: true, clientId: null };
+  // Of two the last one, as in the query of a route: one URL names one client on either transport.
+  const name = new URLSearchParams(head.query).getAll('client_id').at(-1);
+  if (name === undefined) return { ok: true, clientId: null };
   const checked = clientIdSchema.safeParse(name);
   if (checked.success) return { ok: true, clientId: checked.data };
   const errors = fieldErrors(checked.error.issues).map((e) => ({ ...e, path: 'client_id' }));

@@ -75,6 +75,17 @@ describe('carrying out', () => {
     expect(answer).toMatchObject({ status: 'success', result: { outcome: 'not_running', processes: [] } });
   });
 
+  it('section 5: a close of more processes than a frame holds lists what fits and counts the rest', async () => {
+    const bench = new CommandBench();
+    const [report] = bench.reports;
+    if (report) bench.reports = Array(1_000).fill({ ...report, name: 'ä'.repeat(100) });
+    const answer = value(await bench.control({ command: 'force_close' }));
+    const { processes, left_out } = answer.result as { processes: unknown[]; left_out: number };
+    expect(processes.length + left_out).toBe(1_000);
+    expect(processes.length).toBeGreaterThan(100);
+    expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThan(60_000);
+  });
+
   it.each(['denied', 'failed'] as const)(
     'K1: a close that was %s is an error, never a success',
     async (outcome) => {

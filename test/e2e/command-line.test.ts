@@ -316,6 +316,19 @@ describe('C4: stopping and reloading', () => {
     expect(agent.stderr).toContain('refused');
   });
 
+  test('section 5: a configuration with more problems than 64 KiB hold is told with those that fit', async () => {
+    const agent = await agentOf({ config: {} });
+    agent.writeConfig(Object.fromEntries(Array.from({ length: 4_000 }, (_, i) => [`k${i}`, 1])));
+    const told = nextEvent(agent, 'config_rejected');
+    agent.signal('SIGHUP');
+    const event = await told;
+    const { message, problems, problems_left_out } = event.data;
+    expect(message).toContain('4000 problems');
+    expect(problems.length + problems_left_out).toBe(4_000);
+    expect(problems.length).toBeGreaterThan(500);
+    expect(JSON.stringify(event).length).toBeLessThan(64 * 1024);
+  });
+
   test('token files that cannot be trusted are refused on a reload and told, the old tokens stay', async () => {
     const agent = await agentOf({ config: {} });
     const told = nextEvent(agent, 'config_rejected');

@@ -222,7 +222,9 @@ describe('W2 reliable client', () => {
 
   test('a resume ahead of what was ever given is 4504', () => {
     append(5);
-    expect(reliable({ resume: { epoch: 'e1', offset: 6 } }).socket.closedWith).toBe(4504);
+    for (const offset of [6, 2 ** 64]) {
+      expect(reliable({ resume: { epoch: 'e1', offset } }).socket.closedWith).toBe(4504);
+    }
   });
 
   test('E5 an unknown epoch reads from the oldest, not recovered', () => {
@@ -255,6 +257,9 @@ describe('W2 reliable client', () => {
     const again = reliable();
     say(again.session, ack(301));
     expect(again.socket.closedWith).toBe(4504);
+    const far = reliable();
+    say(far.session, ack(2 ** 64));
+    expect(far.socket.closedWith).toBe(4504);
     expect(cursor()).toBeNull();
   });
 
@@ -373,6 +378,30 @@ describe('W4 other frames', () => {
     });
     expect(results[1]).toMatchObject({ command_id: 'c2', status: 'error', problem: { status: 403 } });
     expect(results[2]).toMatchObject({ status: 'error', problem: { status: 422 } });
+  });
+
+  test('W4: a refused signed command is answered under the id that stands in its text', async () => {
+    const { socket, session } = open({ role: 'view' });
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const jws = `${part({ alg: 'EdDSA' })}.${part({ command: 'pause', command_id: 'c1' })}.AAAA`;
+    for (const signed of [jws, 'x.%.y', 'x', 5]) say(session, { type: 'command', payload: { jws: signed } });
+    await new Promise((resolve) => setImmediate(resolve));
+    const ids = socket.of('command_result').map((result) => result.command_id);
+    expect(ids).toEqual(['c1', undefined, undefined, undefined]);
+  });
+
+  test('section 5: a refusal with more errors than 64 KiB hold tells those that fit and how many do not', async () => {
+    const errors = Array.from({ length: 5_000 }, (_, i) => ({ path: `k${i}`, message: 'unknown key' }));
+    const refusal = { ok: false, problem: problem('schema-mismatch', 'No.', { errors }) } as const;
+    context = { ...context, desk: { ...desk, command: async () => refusal } };
+    const { socket, session } = open();
+    say(session, { type: 'command', payload: {} });
+    await new Promise((resolve) => setImmediate(resolve));
+    const [result] = socket.of('command_result');
+    const told = result.problem.errors.length;
+    expect(told).toBeGreaterThan(500);
+    expect(result.problem.detail).toBe(`No. ${5_000 - told} more errors have no room here.`);
+    expect(JSON.stringify(result).length).toBeLessThan(64 * 1024);
   });
 
   test('S6: at most 32 commands of a connection wait for their result, one more is refused', async () => {

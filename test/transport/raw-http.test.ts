@@ -28,6 +28,12 @@ const many = (n: number) => Array.from({ length: n }, (_, i) => `X-${i}: 1\r\n`)
 const CASES: [string, string, (number | 'close')[], 'server' | 'uWebSockets.js'][] = [
   ['a plain request', get('/health'), [200], 'server'],
   ['two requests in one packet', get('/health') + get('/health'), [200, 200], 'server'],
+  [
+    'a request before the one that waits is answered',
+    get('/desktop/events/poll?wait=1', A) + get('/health'),
+    ['close'],
+    'uWebSockets.js',
+  ],
   ['a request of single lines ended by LF', get('/health').replaceAll('\r\n', '\n'), [505], 'uWebSockets.js'],
   ['a leading empty line', `\r\n${get('/health')}`, [505], 'uWebSockets.js'],
   ['HTTP/1.0', get('/health').replace('1.1', '1.0'), [505], 'uWebSockets.js'],

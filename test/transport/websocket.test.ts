@@ -73,6 +73,13 @@ describe('upgrade', () => {
     expect(await t.socket({ path: '/?client_id=a%20b' }).closed).toBe(422);
   });
 
+  test('D9 two names in the URL are the same client here as in a poll: the last', async () => {
+    const twice = '?client_id=one&client_id=two';
+    expect((await t.socket({ path: `/${twice}` }).frame('welcome')).client_id).toBe('two');
+    await t.request(`/desktop/events/poll${twice}`);
+    expect(t.clients.list().map((c) => c.clientId)).toEqual(['two']);
+  });
+
   test('S6 the 17th socket is 503, and there is room again when one has gone', async () => {
     const sockets = range(1, 16).map(() => t.socket(RELIABLE));
     await Promise.all(sockets.map((s) => new Promise((resolve) => s.ws.once('open', resolve))));
@@ -215,6 +222,21 @@ describe('C4 tokens and stopping', () => {
     expect(await view.closed).toBe(4501);
     await control.settled();
     expect((await t.request('/desktop/status', { token: VIEW })).status).toBe(401);
+  });
+
+  test('D8 a poll waits on through a reload that changes no token, and ends with a rotation', async () => {
+    const poll = (id: string) =>
+      t.request(`/desktop/events/poll?client_id=${id}&wait=25`, { token: CONTROL });
+    const waiting = poll('p');
+    await expect.poll(() => t.server.connectedClients()).toBe(1);
+    t.server.disconnectWrongTokens();
+    append(1);
+    expect((await waiting).body.count).toBe(1);
+    const rotated = poll('p');
+    await expect.poll(() => t.clients.get('p')?.cursor?.offset).toBe(1);
+    t.security.viewToken = 'another-view-token';
+    t.server.disconnectWrongTokens();
+    expect((await rotated).body.count).toBe(0);
   });
 
   test('stopping answers polls, tells sockets 4005, waits for nobody and frees the port', async () => {

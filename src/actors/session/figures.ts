@@ -1,8 +1,8 @@
 /** How moments and lengths are written in events and rows. */
 
-/** ISO 8601 in UTC, with ms. */
+/** ISO 8601 in UTC, with ms begun: cut off as on the main thread, which writes the times of processes. */
 export function iso(ms: number): string {
-  return new Date(Math.round(ms)).toISOString();
+  return new Date(ms).toISOString();
 }
 
 /** ms as minutes, to the third decimal (60 ms). */

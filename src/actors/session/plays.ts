@@ -170,7 +170,7 @@ function openSession(turn: Turn, childId: string, game: string, startAwakeMs: nu
   const child = childOf(turn, childId);
   const covered = child.record.covered[game] ?? [];
   const fromAwakeMs = Math.min(uncoveredFrom(covered, startAwakeMs), state.reading.awakeMs);
-  const startMs = uniqueStart(turn, childId, Math.round(fromAwakeMs + biasOf(state)));
+  const startMs = uniqueStart(turn, childId, Math.floor(fromAwakeMs + biasOf(state)));
   child.record.lastStartMs = startMs;
   const session: OpenSession = {
     id: `${childId}_${startMs}`,

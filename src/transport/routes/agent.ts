@@ -3,8 +3,8 @@ import { confirmBody, usageQuery } from '../../protocol/http.ts';
 import type { Route } from '../router.ts';
 import { answered, checked, ROUTE_DEADLINE_MS, type RouteContext } from './context.ts';
 
-/** A close asks, waits, forces and verifies: longer than other answers, but not for ever. */
-const COMMAND_DEADLINE_MS = 120_000;
+/** A close asks, waits (`close_wait_seconds`, 300 at most), forces and verifies: as long as clients are told to wait. */
+const COMMAND_DEADLINE_MS = 310_000;
 
 export function agentRoutes({ desk, clock }: RouteContext): Route[] {
   return [

@@ -248,6 +248,14 @@ describe('found running', () => {
     ]);
   });
 
+  it('E1: a moment within a ms is told as its process tells it: cut off, never rounded up', () => {
+    const pc = machine();
+    pc.start('roblox', KID, { agoMs: 20 * MINUTE + 0.4 });
+    const [started] = sessions(pc, 'session_started');
+    expect(started?.time_start).toBe('2026-01-15T15:39:59.999Z');
+    expect(started?.session_id).toBe(`${KID}_${Date.parse('2026-01-15T15:39:59.999Z')}`);
+  });
+
   it('charged only as far as the ledger does not know it', () => {
     const pc = machine();
     pc.stop(pc.start('roblox', KID, { agoMs: 20 * MINUTE }));
