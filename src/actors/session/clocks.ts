@@ -3,7 +3,7 @@
  * process.hrtime, which all threads share, and from how long the machine slept, which each platform tells in its
  * own way (clocks.linux.ts, clocks.windows.ts, loaded only where they are used).
  */
-import { isTimeZone } from '../../protocol/time-zone.ts';
+import { isTimeZone, zoneOfNode } from '../../protocol/time-zone.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Reading } from './trusted-clock.ts';
 
@@ -75,10 +75,4 @@ function validZone(name: string | null): string {
   // ICU is not asked about UTC: the first question about any zone makes 8 MB of it resident, and Temporal needs none.
   if (name === 'UTC' || name === 'Etc/UTC') return 'UTC';
   return name !== null && isTimeZone(name) ? name : zoneOfNode();
-}
-
-/** It may be none either (`Etc/Unknown`, `PST`): the system itself reckons in UTC then. */
-function zoneOfNode(): string {
-  const name = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return isTimeZone(name) ? name : 'UTC';
 }
