@@ -2,7 +2,7 @@
  * The data directory (contract C6): where it is by default, how it is made, and whether it is ours to trust.
  * What stands in it belongs to tokens.ts, agent-file.ts and the store.
  */
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
@@ -106,7 +106,28 @@ export async function prepareDataDir(path: string): Promise<string> {
       `Others may write in the data directory ${dir}: run "chmod ${mode.toString(8)} ${dir}" and look at what is in it.`,
     );
   }
+  try {
+    closePrivateFiles(dir);
+  } catch (error) {
+    const reason = reasonOf(error);
+    throw new UserError(
+      DISK_REASONS.has(reason) ? EXIT.disk : EXIT.config,
+      `What is in the data directory ${dir} cannot be closed to others (${reason}): run "chown -R ${uid} ${dir}; chmod -R u+rwX ${dir}".`,
+    );
+  }
   return dir;
+}
+
+/** What nobody but the agent reads (contract C6), with what is made beside it (`-wal`, `.corrupt-…`). */
+const PRIVATE = /^(playwarden\.db|lock\.db|store\.key|high-water|disk-reserve|last-proven)/;
+
+/** A file that came back from a backup may be open to all, and others reach it by name in the directory of root. */
+function closePrivateFiles(dir: string): void {
+  for (const name of readdirSync(dir).filter((each) => PRIVATE.test(each))) {
+    const file = join(dir, name);
+    const stat = lstatSync(file, { throwIfNoEntry: false });
+    if (stat?.isFile() && stat.mode & 0o077) chmodSync(file, 0o600);
+  }
 }
 
 /** SYSTEM and Administrators full; users may pass through, and read the two files that say so themselves. */
