@@ -3,12 +3,15 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, DEFAULT_CONFIG, parseConfig } from '../protocol/config.ts';
 import type { FieldError } from '../protocol/problems.ts';
-import { reasonOf } from './data-dir.ts';
+import { isThere, reasonOf } from './data-dir.ts';
 import { readSmallFile } from './small-file.ts';
 
 export type ConfigRead =
   | { readonly ok: true; readonly config: Config; readonly file: string | null }
   | { readonly ok: false; readonly file: string; readonly errors: readonly FieldError[] };
+
+/** Of these the second: what stands in the place of the directory is for prepareDataDir to refuse. */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR']);
 
 /** A named file must be there; without one, DATA_DIR/config.json is read if it is, else the defaults hold. */
 export function readConfig(named: string | undefined, dataDir: string): ConfigRead {
@@ -18,15 +21,26 @@ export function readConfig(named: string | undefined, dataDir: string): ConfigRe
     text = readSmallFile(file);
   } catch (error) {
     const reason = reasonOf(error);
-    if (named === undefined && reason === 'ENOENT') return { ok: true, config: DEFAULT_CONFIG, file: null };
+    if (named === undefined && ABSENT.has(reason) && !isThere(file))
+      return { ok: true, config: DEFAULT_CONFIG, file: null };
     return { ok: false, file, errors: [{ path: '$', message: `the file cannot be read (${reason})` }] };
   }
-  // A child reaches the data directory of root by name, so the file in it must not be open to everybody.
-  if (named === undefined && process.platform !== 'win32' && statSync(file).mode & 0o002) {
-    const message = `everybody may write in the file: look at what it says and run "chmod 644 ${file}"`;
-    return { ok: false, file, errors: [{ path: '$', message }] };
-  }
+  // A child reaches the data directory of root by name, so the file in it must not be the child's to write.
+  const problem =
+    named === undefined && process.platform !== 'win32' ? writableByOthers(file, dataDir) : null;
+  if (problem !== null) return { ok: false, file, errors: [{ path: '$', message: problem }] };
   return readConfigText(text, file);
+}
+
+/** Who beside root and the owner of the directory may write in the file, and what mends that; null: nobody. */
+function writableByOthers(file: string, dataDir: string): string | null {
+  const { mode, uid } = statSync(file);
+  const owner = statSync(dataDir).uid;
+  if (mode & 0o002)
+    return `everybody may write in the file: look at what it says and run "chmod 644 ${file}"`;
+  if (uid !== 0 && uid !== owner)
+    return `the file belongs to another account (uid ${uid}): look at what it says and run "chown ${owner} ${file}"`;
+  return null;
 }
 
 /** The same for a text that is at hand. A byte-order mark, as Windows editors write it, is passed over. */

@@ -2,7 +2,7 @@
  * The data directory (contract C6): where it is by default, how it is made, and whether it is ours to trust.
  * What stands in it belongs to tokens.ts, agent-file.ts and the store.
  */
-import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
@@ -42,22 +42,22 @@ function home(): string {
 /** A disk that takes nothing, in difference to a directory that is not ours to write in. */
 const DISK_REASONS = new Set(['EROFS', 'ENOSPC', 'EDQUOT', 'EIO']);
 
-/** Why a directory cannot be made: Node says ENOENT for a read-only disk when it makes the parents too. */
-function refusedDir(dir: string, error: unknown): UserError {
-  let reason = reasonOf(error);
-  if (reason === 'ENOENT') {
-    let parent = dirname(dir);
-    while (!existsSync(parent)) parent = dirname(parent);
-    try {
-      accessSync(parent, constants.W_OK);
-    } catch (why) {
-      reason = reasonOf(why);
-    }
+/**
+ * Makes a directory with the parents it lacks; returns the uppermost one that was made. Not `recursive` of Node,
+ * which tries for ever where the system says ENOENT although the parent is there (in /proc).
+ */
+function makeDirectories(dir: string, mode: number): string | undefined {
+  const parent = dirname(dir);
+  try {
+    mkdirSync(dir, mode);
+    return dir;
+  } catch (error) {
+    if (isThere(dir)) return undefined;
+    if (reasonOf(error) !== 'ENOENT' || parent === dir || isThere(parent)) throw error;
   }
-  return new UserError(
-    DISK_REASONS.has(reason) ? EXIT.disk : EXIT.config,
-    `The data directory ${dir} cannot be made (${reason}): name another with --data-dir.`,
-  );
+  const above = makeDirectories(parent, mode);
+  const made = makeDirectories(dir, mode);
+  return above ?? made;
 }
 
 /**
@@ -69,9 +69,13 @@ export async function prepareDataDir(path: string): Promise<string> {
   const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
   let made: string | undefined;
   try {
-    made = mkdirSync(dir, { recursive: true, mode });
+    made = makeDirectories(dir, mode);
   } catch (error) {
-    throw refusedDir(dir, error);
+    const reason = reasonOf(error);
+    throw new UserError(
+      DISK_REASONS.has(reason) ? EXIT.disk : EXIT.config,
+      `The data directory ${dir} cannot be made (${reason}): name another with --data-dir.`,
+    );
   }
   const stat = lstatSync(dir);
   if (!stat.isDirectory()) {
@@ -102,7 +106,28 @@ export async function prepareDataDir(path: string): Promise<string> {
       `Others may write in the data directory ${dir}: run "chmod ${mode.toString(8)} ${dir}" and look at what is in it.`,
     );
   }
+  try {
+    closePrivateFiles(dir);
+  } catch (error) {
+    const reason = reasonOf(error);
+    throw new UserError(
+      DISK_REASONS.has(reason) ? EXIT.disk : EXIT.config,
+      `What is in the data directory ${dir} cannot be closed to others (${reason}): run "chown -R ${uid} ${dir}; chmod -R u+rwX ${dir}".`,
+    );
+  }
   return dir;
+}
+
+/** What nobody but the agent reads (contract C6), with what is made beside it (`-wal`, `.corrupt-…`). */
+const PRIVATE = /^(playwarden\.db|lock\.db|store\.key|high-water|disk-reserve|last-proven)/;
+
+/** A file that came back from a backup may be open to all, and others reach it by name in the directory of root. */
+function closePrivateFiles(dir: string): void {
+  for (const name of readdirSync(dir).filter((each) => PRIVATE.test(each))) {
+    const file = join(dir, name);
+    const stat = lstatSync(file, { throwIfNoEntry: false });
+    if (stat?.isFile() && stat.mode & 0o077) chmodSync(file, 0o600);
+  }
 }
 
 /** SYSTEM and Administrators full; users may pass through, and read the two files that say so themselves. */
@@ -123,6 +148,16 @@ function trustOnWindows(dir: string, made: boolean): void {
       EXIT.config,
       `Others own the data directory ${dir} or may write in it (${strangers.join(', ')}): look at what is in it and run "rmdir /s ${dir}", or name another with --data-dir.`,
     );
+  }
+}
+
+/** A link that leads nowhere is there too. */
+export function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

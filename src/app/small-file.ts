@@ -6,6 +6,8 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } fro
 
 /** Many times what the largest configuration takes. */
 const MAX_BYTES = 1_048_576;
+/** Another encoding must not pass: an account whose name was garbled would be a child that nothing limits. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const HANDED_OVER = /^\/(dev\/stdin|dev\/fd\/\d+|proc\/self\/fd\/\d+)$/;
 
 /** Its text. Throws with a reason that fits into a sentence, or as the system does. */
@@ -16,20 +18,28 @@ export function readSmallFile(path: string): string {
   try {
     const stat = fstatSync(fd);
     if (stat.size > MAX_BYTES) throw new Error('it is larger than 1 MiB');
-    if (stat.isFile()) return readFileSync(fd, 'utf8');
+    if (stat.isFile()) return decoded(readFileSync(fd));
     if (!handedOver) throw new Error('it is not a regular file');
-    return readToEnd(fd);
+    return decoded(readToEnd(fd));
   } finally {
     closeSync(fd);
   }
 }
 
-function readToEnd(fd: number): string {
+function readToEnd(fd: number): Uint8Array {
   const bytes = Buffer.alloc(MAX_BYTES + 1);
   for (let length = 0; ; ) {
     const more = readSync(fd, bytes, length, bytes.length - length, null);
-    if (more === 0) return bytes.toString('utf8', 0, length);
+    if (more === 0) return bytes.subarray(0, length);
     length += more;
     if (length > MAX_BYTES) throw new Error('it is larger than 1 MiB');
+  }
+}
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    throw new Error('it is not UTF-8');
   }
 }

@@ -1,4 +1,5 @@
 /** What the commands of the command line share: their common options, and how a finished one is told. */
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
 
@@ -19,10 +20,14 @@ export function withoutEmpty(env: NodeJS.ProcessEnv): void {
   for (const name of ['PLAYWARDEN_CONFIG', 'PLAYWARDEN_DATA_DIR']) if (env[name] === '') delete env[name];
 }
 
-/** An argument that is a path. */
-function path(text: string): string {
+/** An argument that is a path, as seen from the working directory of now: the agent leaves it. */
+export function path(text: string): string {
   if (text === '') throw new InvalidArgumentError('must not be empty.');
-  return text;
+  try {
+    return resolve(text);
+  } catch {
+    throw new InvalidArgumentError('begins in a working directory that is gone: name it from / on.');
+  }
 }
 
 /** An argument that is a port. */

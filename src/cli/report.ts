@@ -1,6 +1,7 @@
 /** `playwarden report`: what the children played, from the running agent (`GET /desktop/usage`). */
 import type { UsageDay } from '../app/usage.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+import { zoneOfNode } from '../protocol/time-zone.ts';
 import { paintFor } from './columns.ts';
 import { reportText } from './report-text.ts';
 import { askAgent, type DataDirOption } from './running-agent.ts';
@@ -27,9 +28,10 @@ export async function report(options: ReportOptions): Promise<ExitCode> {
   const days = week ? thisWeek(all) : all;
   if (options.json) console.log(JSON.stringify({ days }, null, 2));
   else {
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     const { columns: width } = process.stdout;
-    console.log(reportText(days, { timeZone, paint: paintFor(process.stdout, process.env), width }));
+    console.log(
+      reportText(days, { timeZone: zoneOfNode(), paint: paintFor(process.stdout, process.env), width }),
+    );
   }
   return EXIT.ok;
 }

@@ -2,6 +2,7 @@
  * `playwarden run`: the agent in the foreground, from its options to its exit code. Prints the ready line and
  * nothing else on standard output (contract C2); signals stop it or make it reload (C4).
  */
+import { resolve } from 'node:path';
 import { describeErrors, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
 import { endProcess } from '../app/end-process.ts';
@@ -29,7 +30,9 @@ export interface RunOptions {
 const STOP_DEADLINE_MS = 4_500;
 
 export async function run(options: RunOptions, signals: Signals): Promise<ExitCode> {
-  const wanted = options.dataDir ?? defaultDataDir();
+  const wanted = resolve(options.dataDir ?? defaultDataDir());
+  // Whoever removes the directory it was started in would take every new thread from it: none starts without one.
+  process.chdir('/');
   const read = readConfig(options.config, wanted);
   if (!read.ok)
     throw new UserError(EXIT.config, `${read.file} does not hold:\n${describeErrors(read.errors)}`);

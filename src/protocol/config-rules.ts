@@ -4,6 +4,7 @@
  * are told in one answer. Pure.
  */
 import type { FieldError } from './problems.ts';
+import { isTimeZone } from './time-zone.ts';
 
 /** Every cross-key rule that does not hold in a raw configuration document, each with its path. */
 export function crossChecks(document: unknown, knownGames: readonly string[]): FieldError[] {
@@ -74,13 +75,8 @@ function accounts(children: readonly Accounts[]): FieldError[] {
 }
 
 function zone(name: unknown): FieldError[] {
-  if (typeof name !== 'string' || name === 'system') return [];
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return [];
-  } catch {
-    return [at('day.time_zone', `"${name}" is not a known time zone; write one like Europe/Berlin`)];
-  }
+  if (typeof name !== 'string' || name === 'system' || isTimeZone(name)) return [];
+  return [at('day.time_zone', `"${name}" is not a known time zone; write one like Europe/Berlin`)];
 }
 
 function profileChecks(path: string, profile: Raw, games: ReadonlySet<string>): FieldError[] {

@@ -29,6 +29,7 @@ import { COMMAND_PARAMETERS } from './commands.ts';
 import type { Config } from './config.ts';
 import type { FieldError } from './problems.ts';
 import { fieldErrors } from './schema-errors.ts';
+import { isTimeZone } from './time-zone.ts';
 
 const CLOCK = '([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d)?';
 const DATE = '\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])';
@@ -149,7 +150,7 @@ function headErrors(document: unknown): FieldError[] {
   const head = fieldErrors(issues.filter((issue) => issue.path[0] !== 'steps' || issue.path.length === 1));
   const named =
     typeof document === 'object' && document !== null && 'zone' in document ? document.zone : undefined;
-  return typeof named === 'string' && !isZone(named) ? [...head, zoneError(named)] : head;
+  return typeof named === 'string' && !isTimeZone(named) ? [...head, zoneError(named)] : head;
 }
 
 function stepErrors(step: unknown, config: Pick<Config, 'games' | 'profiles'>): FieldError[] {
@@ -191,7 +192,7 @@ function meaningErrors(
     const issues = COMMAND_PARAMETERS[command].safeParse(raw.parameters ?? {}).error?.issues ?? [];
     errors.push(...fieldErrors(issues).map((e) => ({ ...e, path: `parameters.${e.path}` })));
   }
-  if (typeof raw.zone === 'string' && !isZone(raw.zone)) errors.push(zoneError(raw.zone));
+  if (typeof raw.zone === 'string' && !isTimeZone(raw.zone)) errors.push(zoneError(raw.zone));
   return errors;
 }
 
@@ -206,13 +207,4 @@ function isRealDay(text: string): boolean {
     day === undefined ||
     new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day)
   );
-}
-
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -79,6 +79,23 @@ describe('C6: whether it is ours to trust', () => {
     },
   );
 
+  test('what only the agent reads is closed again where it came back open; what others put there stays', async () => {
+    const names = [
+      'playwarden.db',
+      'playwarden.db.corrupt-1',
+      'store.key',
+      'lock.db',
+      'config.json',
+      'view.token',
+    ];
+    for (const name of names) {
+      writeFileSync(join(root, name), '');
+      chmodSync(join(root, name), 0o644);
+    }
+    await prepareDataDir(root);
+    expect(names.map((name) => mode(join(root, name)))).toEqual([0o600, 0o600, 0o600, 0o600, 0o644, 0o644]);
+  });
+
   test('a link is refused', async () => {
     symlinkSync(root, join(root, 'link'));
     await expect(prepareDataDir(join(root, 'link'))).rejects.toMatchObject({ exitCode: 78 });

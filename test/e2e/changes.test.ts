@@ -3,6 +3,9 @@
  * of a command. Real processes, the built agent.
  */
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
@@ -141,5 +144,19 @@ test('C4 K2: a close under way when the agent stops is answered, and carried out
     duplicate: true,
     result: { processes: [{ outcome: 'closed' }] },
   });
+  await game.exited;
+});
+
+test('K4: a directory that is removed while the agent that was started in it runs takes no thread from it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'playwarden-cwd-'));
+  const within = ['/bin/sh', '-c', 'cd "$0" && exec "$@"', folder, process.execPath];
+  agent = await startAgent({ config: gameConfig(name), command: within });
+  const client = await connected();
+  rmdirSync(folder);
+  const game = await played();
+  await told(client, 'roblox_started');
+  // The threads that close games are started for the first close.
+  const { json } = await ask('/desktop/command', { command: 'force_close' });
+  expect(json).toMatchObject({ status: 'success', result: { outcome: 'closed' } });
   await game.exited;
 });

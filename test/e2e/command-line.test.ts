@@ -2,12 +2,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -64,7 +66,7 @@ function cli(
   });
 }
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Buffer): string {
   const path = join(root, name);
   writeFileSync(path, text);
   return path;
@@ -106,6 +108,8 @@ describe('config', () => {
     ['half a file', '{"games": ['],
     ['an empty file', ''],
     ['no object', '[]'],
+    ['another encoding', Buffer.from('{"profiles":{"zoe":{"os_users":["Zo\xeb"]}}}', 'latin1')],
+    ['UTF-16', Buffer.from('\uFEFF{}', 'utf16le')],
   ])('C9: %s ends with 78', async (_title, text) => {
     const { code, stderr } = await cli(['config', 'check', file('c.json', text)]);
     expect(code).toBe(78);
@@ -167,6 +171,35 @@ describe('C5: exit codes, and never a stack trace for what a user can mend', () 
     const result = await run();
     expect(result.code).toBe(78);
     expect(result.stderr).toMatch(/chmod 644/);
+  });
+
+  test.runIf(process.getuid?.() === 0)(
+    'a config.json in the data directory that belongs to another account ends with 78',
+    async () => {
+      mkdirSync(join(root, 'data'), { mode: 0o700 });
+      chownSync(file('data/config.json', '{}'), 12_345, 12_345);
+      const result = await run();
+      expect(result.code).toBe(78);
+      expect(result.stderr).toMatch(/chown 0/);
+    },
+  );
+
+  test('a config.json that is a link to nowhere ends with 78: what the parent wrote is not at hand', async () => {
+    mkdirSync(join(root, 'data'), { mode: 0o700 });
+    symlinkSync(join(root, 'unplugged/config.json'), join(root, 'data/config.json'));
+    expect(await run()).toMatchObject({ code: 78, stderr: expect.stringContaining('ENOENT') });
+  });
+
+  test.runIf(process.platform === 'linux')('a data directory that cannot be made ends with 78', async () => {
+    const result = await cli(['run', '--port', '0', '--data-dir', '/proc/playwarden/data']);
+    expect(result).toMatchObject({ code: 78, stderr: expect.stringContaining('--data-dir') });
+  });
+
+  test('a file in the place of the data directory is what is told', async () => {
+    file('data', '');
+    const result = await run();
+    expect(result.code).toBe(78);
+    expect(result.stderr).toContain('name another with --data-dir');
   });
 
   test('a control token that others can read ends with 78 and the command that mends it', async () => {

@@ -99,6 +99,7 @@ describe('C9: impossible values are told at their path', () => {
     ['a doubled warning', child({ warn_minutes: [5, 1, 5] }), ['profiles.kim.warn_minutes.2']],
     ['a warning over a day', child({ warn_minutes: [1441] }), ['profiles.kim.warn_minutes.0']],
     ['an unknown zone', { day: { time_zone: 'Mars/Base' } }, ['day.time_zone']],
+    ['a zone of which no calendar is made', { day: { time_zone: 'PST' } }, ['day.time_zone']],
     ['a game that is not configured', child({ games: { chess: {} } }), ['profiles.kim.games.chess']],
     ['a doubled game', { games: [1, 2].map(() => ({ id: 'a', match: [{ name: 'a' }] })) }, ['games.1.id']],
     ['a match entry without a key', { games: [{ id: 'a', match: [{}] }] }, ['games.0.match.0']],

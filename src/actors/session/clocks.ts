@@ -3,6 +3,7 @@
  * process.hrtime, which all threads share, and from how long the machine slept, which each platform tells in its
  * own way (clocks.linux.ts, clocks.windows.ts, loaded only where they are used).
  */
+import { isTimeZone, zoneOfNode } from '../../protocol/time-zone.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Reading } from './trusted-clock.ts';
 
@@ -69,19 +70,9 @@ function validZones(): (name: string | null) => string {
   };
 }
 
-/** A name that ICU does not know becomes the zone that Node started with. */
+/** A name that is no zone becomes the zone that Node started with. */
 function validZone(name: string | null): string {
   // ICU is not asked about UTC: the first question about any zone makes 8 MB of it resident, and Temporal needs none.
   if (name === 'UTC' || name === 'Etc/UTC') return 'UTC';
-  try {
-    if (name === null) return zoneOfNode();
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return name;
-  } catch {
-    return zoneOfNode();
-  }
-}
-
-function zoneOfNode(): string {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'UTC';
+  return name !== null && isTimeZone(name) ? name : zoneOfNode();
 }

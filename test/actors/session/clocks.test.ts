@@ -35,6 +35,11 @@ describe('the system clocks', () => {
     expect(clocksOf(platform).read().zone).toBe(new Intl.DateTimeFormat().resolvedOptions().timeZone);
   });
 
+  it('a zone of which no calendar is made is one that ICU does not know', () => {
+    const platform = { bootId: 'a', hrtimeStandsStill: true, asleepMs: () => 0, zone: () => 'PST' };
+    expect(clocksOf(platform).read().zone).toBe(new Intl.DateTimeFormat().resolvedOptions().timeZone);
+  });
+
   it('coarse clocks that disagree by some ms are no sleep; a real one is', () => {
     let asleep = 5_000;
     const platform = { bootId: 'a', hrtimeStandsStill: false, asleepMs: () => asleep, zone: () => null };
