@@ -2,7 +2,7 @@
  * What is left: day, week, game, window and pause, each as a bound, and the smallest of them (contract T5). Pure
  * functions over the state; nothing is decided about it here.
  */
-import type { DailyLimit, ProfileConfig, Weekday } from '../../protocol/config.ts';
+import type { AllowedWindows, DailyLimit, ProfileConfig, Weekday } from '../../protocol/config.ts';
 import type { LimitName } from '../../protocol/events.ts';
 import {
   ALL_GAMES,
@@ -53,6 +53,24 @@ export function boundsOf(state: SessionState, child: ChildState, game: string | 
 export function extraToday(state: SessionState, child: ChildState): Extra | null {
   const extra = child.record.extra;
   return extra && extra.day === state.clock.day.day ? extra : null;
+}
+
+/**
+ * Up to when the windows and what lifts them allow play without a break, epoch ms: now, if they do not; null: no end in
+ * sight. A window that opens before the lifted end is past, or right at it, goes on from there.
+ */
+export function allowedUntil(
+  state: SessionState,
+  allowed: NonNullable<AllowedWindows>,
+  extra: Extra | null,
+): number | null {
+  const calendar = calendarIn(state);
+  const window = calendar.windowAt(allowed, state.nowMs);
+  const until = window.open ? window.untilMs : state.nowMs;
+  const lifted = extra?.windowUntilMs ?? 0;
+  if (until === null || lifted <= until) return until;
+  const then = calendar.windowAt(allowed, lifted);
+  return then.open ? then.untilMs : lifted;
 }
 
 /** The limit of a day or a game before extensions: set by command, else configured. Minutes, null: none. */
@@ -120,12 +138,8 @@ function gameBound(
 
 function windowBound(state: SessionState, profile: ProfileConfig, extra: Extra | null): Bound | null {
   if (profile.allowed === null) return null;
-  const at = state.nowMs;
-  const lifted = extra?.windowUntilMs ?? 0;
-  const window = calendarIn(state).windowAt(profile.allowed, at);
-  if (window.open && window.untilMs === null) return null;
-  const until = window.open ? Math.max(window.untilMs ?? 0, lifted) : lifted;
-  return { by: 'window', remainingMs: Math.max(0, until - at) };
+  const until = allowedUntil(state, profile.allowed, extra);
+  return until === null ? null : { by: 'window', remainingMs: until - state.nowMs };
 }
 
 function budget(by: LimitName, limitMinutes: number | null, usedMs: number, extraMs: number): Bound | null {

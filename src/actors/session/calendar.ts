@@ -43,7 +43,8 @@ export class Calendar {
   readonly startsAt: string;
   #day: DaySpan = { day: '', startMs: 0, endMs: 0 };
   #week: { readonly of: string; readonly days: readonly string[] } = { of: '', days: [] };
-  readonly #windows = new WeakMap<Windows, WindowMemo>();
+  /** The two looks of last: at now, and at the end of extra time. */
+  readonly #windows = new WeakMap<Windows, readonly WindowMemo[]>();
 
   constructor(zone: string, startsAt: string) {
     this.zone = zone;
@@ -82,10 +83,11 @@ export class Calendar {
    * are one; a weekday that nobody named is open all day.
    */
   windowAt(allowed: Windows, ms: number): WindowState {
-    const memo = this.#windows.get(allowed);
-    if (memo && ms >= memo.fromMs && ms < memo.toMs) return memo;
+    const memos = this.#windows.get(allowed) ?? [];
+    const memo = memos.find(({ fromMs, toMs }) => ms >= fromMs && ms < toMs);
+    if (memo) return memo;
     const fresh = this.#lookUp(allowed, ms);
-    this.#windows.set(allowed, fresh);
+    this.#windows.set(allowed, [fresh, ...memos.slice(0, 1)]);
     return fresh;
   }
 

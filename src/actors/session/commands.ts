@@ -4,7 +4,7 @@
  */
 import type { SessionCommand } from '../../protocol/messages.ts';
 import { type Problem, problem } from '../../protocol/problems.ts';
-import { baseLimit, extraToday } from './budget.ts';
+import { allowedUntil, baseLimit, extraToday } from './budget.ts';
 import {
   ALL_GAMES,
   type ChildState,
@@ -153,10 +153,11 @@ function liftedWindow(
   const { state } = turn;
   const allowed = profileIn(state, child.id)?.allowed;
   if (!allowed) return extra.windowUntilMs;
-  const window = calendarIn(state).windowAt(allowed, state.nowMs);
-  if (window.open && window.untilMs === null) return extra.windowUntilMs;
-  const until = Math.max(state.nowMs, extra.windowUntilMs ?? 0, window.open ? (window.untilMs ?? 0) : 0);
-  return toFit ? Math.max(until, state.nowMs + addMs) : until + addMs;
+  const until = allowedUntil(state, allowed, extra);
+  if (until === null) return extra.windowUntilMs;
+  if (!toFit) return until + addMs;
+  const neededMs = state.nowMs + addMs;
+  return until < neededMs ? neededMs : extra.windowUntilMs;
 }
 
 /** What is in force now, and what a client shows at once. */

@@ -1,7 +1,7 @@
 /** How things stand, for `/desktop/status`, `get_live_status` and the results of commands. */
 import type { ChildStatus } from '../../protocol/http-answers.ts';
 import type { SettleResult } from '../../protocol/messages.ts';
-import { baseLimit, boundsOf, extraToday } from './budget.ts';
+import { allowedUntil, baseLimit, boundsOf, extraToday } from './budget.ts';
 import { iso, minutes } from './figures.ts';
 import {
   ALL_GAMES,
@@ -69,13 +69,18 @@ function limitsOf(state: SessionState, child: ChildState): ChildStatus['limits']
   };
 }
 
-/** `15:00-19:30`: the window that is open or opens next, its end moved out by extra time; null: no rule, or none in sight. */
+/**
+ * `15:00-19:30`: the window that is open or opens next, its end moved out by extra time, which outside of a window runs
+ * from now; null: no rule, or none in sight.
+ */
 function windowText(state: SessionState, child: ChildState): string | null {
   const allowed = profileIn(state, child.id)?.allowed;
+  if (!allowed) return null;
   const calendar = calendarIn(state);
-  const window = allowed ? calendar.windowNear(allowed, state.nowMs) : null;
-  if (!window) return null;
-  const open = window.fromMs <= state.nowMs;
-  const lifted = extraToday(state, child)?.windowUntilMs ?? 0;
-  return `${calendar.clockTime(window.fromMs)}-${calendar.clockTime(open ? Math.max(window.toMs, lifted) : window.toMs)}`;
+  const window = calendar.windowNear(allowed, state.nowMs);
+  const until = allowedUntil(state, allowed, extraToday(state, child));
+  const open = until === null || until > state.nowMs;
+  const fromMs = window && (!open || window.fromMs <= state.nowMs) ? window.fromMs : state.nowMs;
+  const toMs = (open ? until : null) ?? window?.toMs;
+  return toMs === undefined ? null : `${calendar.clockTime(fromMs)}-${calendar.clockTime(toMs)}`;
 }
