@@ -45,7 +45,7 @@ export interface TrustedClock {
   readonly seenZone: string;
   readonly rules: ClockRules;
   readonly day: DaySpan;
-  /** When the day opened, on this boot's elapsed clock; null: before this boot. */
+  /** When the day opened or should have, on this boot's elapsed clock; null: before this boot. */
   readonly openedElapsedMs: number | null;
   /** Trusted time is never put before this. */
   readonly floorMs: number;
@@ -122,12 +122,13 @@ export function lookAt(known: TrustedClock, lastMs: number, reading: Reading, ru
   };
 }
 
-/** How long until the next day opens, ms of elapsed time. */
+/** How long until the next day opens, ms of elapsed time; negative: so long ago it should have. */
 export function opensInMs(clock: TrustedClock, reading: Reading): number {
   const byCalendar = clock.day.endMs - trustedMs(clock, reading);
-  const byLength =
-    clock.openedElapsedMs === null ? 0 : clock.openedElapsedMs + SHORTEST_DAY_MS - reading.elapsedMs;
-  return Math.max(byCalendar, byLength);
+  const { openedElapsedMs } = clock;
+  return openedElapsedMs === null
+    ? byCalendar
+    : Math.max(byCalendar, openedElapsedMs + SHORTEST_DAY_MS - reading.elapsedMs);
 }
 
 /** Nothing is known of the time while the machine was off but that it did not run backwards. */
@@ -196,7 +197,18 @@ function openDay(clock: TrustedClock, reading: Reading): TrustedClock {
     toldMs: 0,
     zone: clock.seenZone,
     day,
-    openedElapsedMs: day.day === clock.day.day ? clock.openedElapsedMs : reading.elapsedMs,
+    openedElapsedMs: day.day === clock.day.day ? clock.openedElapsedMs : dueElapsedMs(clock, reading),
     floorMs,
   };
+}
+
+/**
+ * When the day that opens now was due, on the elapsed clock: the machine may have slept over its start, or been off. From
+ * the moment somebody looked the next day would open late.
+ */
+function dueElapsedMs(clock: TrustedClock, reading: Reading): number {
+  const nowMs = trustedMs(clock, reading);
+  const zone = zoneInForce(clock.rules, clock.zone);
+  const { startMs } = calendarOf(zone, clock.rules.starts_at).dayAt(nowMs);
+  return reading.elapsedMs + Math.max(opensInMs(clock, reading), startMs - nowMs);
 }

@@ -111,6 +111,23 @@ describe('suspend (T3)', () => {
     pc.suspend(16 * HOUR);
     expect(kid(pc)).toMatchObject({ used_minutes_today: 0, remaining_minutes: 20 });
   });
+
+  it('T2: woken, booted or started only in the evening: the next morning has its own budget all the same', () => {
+    for (const come of ['suspend', 'reboot', 'agent'] as const) {
+      const pc = machine({ daily_limit_minutes: 20, grace_seconds: 0 }, { wall: '2026-01-15T21:00' });
+      if (come === 'agent') pc.agentDown();
+      if (come === 'suspend') pc.suspend(21 * HOUR);
+      else if (come === 'reboot') pc.reboot(21 * HOUR);
+      else pc.advance(21 * HOUR);
+      if (come === 'agent') pc.agentUp();
+      pc.start('roblox', KID);
+      pc.advance(HOUR);
+      expect(kid(pc), come).toMatchObject({ used_minutes_today: 20, remaining_minutes: 0 });
+      pc.suspend(14 * HOUR);
+      expect(pc.settle().today, come).toBe('2026-01-17');
+      expect(kid(pc), come).toMatchObject({ used_minutes_today: 0, remaining_minutes: 20 });
+    }
+  });
 });
 
 describe('a child at the clock (T1)', () => {

@@ -162,6 +162,31 @@ describe('the trusted clock (T1)', () => {
     expect(days.size).toBeLessThanOrEqual(1 + Math.ceil((24 * 5) / 20));
   });
 
+  it('T1: nor does a sleep over day starts with the wall set forward', () => {
+    const tower = new Tower('2026-01-15T12:00');
+    const days = new Set([tower.day]);
+    for (let night = 0; night < 10; night++) {
+      tower.step(23 * HOUR).pass(18 * HOUR);
+      for (let hour = 0; hour < 6; hour++) days.add(tower.pass(HOUR).day);
+    }
+    expect(days.size).toBeLessThanOrEqual(1 + Math.ceil((24 * 10) / 20));
+  });
+
+  it('T2: a day that was slept over far into, or that the PC was off for, is followed by the next at its start', () => {
+    const late = {
+      asleep: (tower: Tower) => tower.pass(21 * HOUR),
+      'asleep for days': (tower: Tower) => tower.pass(3 * 24 * HOUR + 21 * HOUR),
+      off: (tower: Tower) => tower.boot('2026-01-16T18:00'),
+    };
+    for (const [how, come] of Object.entries(late)) {
+      const tower = come(new Tower('2026-01-15T21:00'));
+      const { day } = tower;
+      expect(opensInMs(tower.clock, tower.reading), how).toBe(6 * HOUR);
+      expect(tower.pass(6 * HOUR - SECOND).day, how).toBe(day);
+      expect(tower.pass(SECOND).day > day, how).toBe(true);
+    }
+  });
+
   it('T2: another day start in the configuration holds at once', () => {
     const tower = new Tower('2026-01-15T03:00');
     const { clock } = lookAt(tower.clock, tower.reading.wallMs, tower.reading, {
