@@ -324,12 +324,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       );
     },
     rejectConfig(file, problems) {
-      logger.error({ file, problems }, 'the configuration was refused; the last good one stays in force');
+      const { items, leftOut } = fitting(problems);
+      // A line of the log has its bound as an event has; `config check` tells them all.
+      const told = { file, problems: items, ...(leftOut > 0 && { problems_left_out: leftOut }) };
+      logger.error(told, 'the configuration was refused; the last good one stays in force');
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
       const message = `The configuration in ${file} was refused for ${count}; the last good one stays in force.`;
-      const { items, leftOut } = fitting(problems);
-      const leftOutOf = leftOut > 0 && { problems_left_out: leftOut };
-      router.tell(agentEvent('config_rejected', message, { file, problems: items, ...leftOutOf }));
+      router.tell(agentEvent('config_rejected', message, told));
     },
     async stop() {
       router.tell(agentEvent('agent_stopped', 'Playwarden was asked to stop.'));

@@ -49,7 +49,9 @@ export function closeOutcomeOf(reports: readonly CloseReport[]): Outcome {
   const outcomes = new Set(reports.map((report) => report.outcome));
   const worst = (['denied', 'failed', 'closed'] as const).find((o) => outcomes.has(o)) ?? 'not_running';
   const status = worst === 'denied' || worst === 'failed' ? 'error' : 'success';
-  const { items, leftOut } = fitting(reports);
+  // The worst first: of hundreds the last ones are left out.
+  const ordered = reports.toSorted((a, b) => Number(b.outcome === worst) - Number(a.outcome === worst));
+  const { items, leftOut } = fitting(ordered);
   return { status, result: { outcome: worst, processes: items, ...(leftOut > 0 && { left_out: leftOut }) } };
 }
 
