@@ -10,8 +10,8 @@ import { setPriority } from 'node:os';
 const NICE = -10;
 
 /**
- * Raises every thread of this process that exists now: main passes on what is told, the blocking read of the scanner
- * waits in the thread pool. Threads made later inherit it. Never throws.
+ * Raises every thread of this process that exists now, as main, which passes on what is told. Threads made later, as the
+ * scanner's, inherit it. Never throws.
  */
 export function raisePriority(): void {
   if (process.platform !== 'linux') return;

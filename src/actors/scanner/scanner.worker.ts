@@ -5,10 +5,12 @@ import { runActor } from '../../runtime/host.ts';
 import { GIVE_BACK_AFTER_MS, giveBackMemory } from './memory.ts';
 import { sourceFactories } from './platform.ts';
 import { startScanner } from './scanner.ts';
+import { shortenSlice } from './slice.ts';
 import { usageReader } from './usage.ts';
 
 runActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>((host) => {
   setTimeout(giveBackMemory, GIVE_BACK_AFTER_MS).unref();
+  shortenSlice();
   return startScanner({
     host,
     clock: systemClock,
