@@ -11,6 +11,7 @@ import {
   type ProcStat,
   parseProcStat,
 } from '../../protocol/proc-stat.ts';
+import { boundedReader } from '../../runtime/bounded-read.ts';
 import type { AccountName } from './accounts.ts';
 import type { Look } from './behavior.ts';
 import { isHost } from './image.ts';
@@ -54,6 +55,7 @@ const TICK_MS = 10;
 
 /** A command line beyond this is cut: it can be 2 MB and nobody's glob needs that. */
 const COMMAND_MAX_BYTES = 65_536;
+const LINE_MAX_BYTES = 4_096;
 
 export function procReader({
   rules,
@@ -62,27 +64,14 @@ export function procReader({
   now,
   root = '/proc',
 }: ProcReaderOptions): ProcReader {
-  const buffer = Buffer.allocUnsafe(COMMAND_MAX_BYTES);
-
-  function read(path: string): string {
-    const fd = openSync(path, 'r');
-    try {
-      let length = 0;
-      for (;;) {
-        const count = readSync(fd, buffer, length, buffer.length - length, null);
-        length += count;
-        if (count === 0 || length === buffer.length) return buffer.toString('utf8', 0, length);
-      }
-    } finally {
-      closeSync(fd);
-    }
-  }
+  const read = boundedReader(COMMAND_MAX_BYTES);
+  const line = Buffer.allocUnsafe(LINE_MAX_BYTES);
 
   /** Of a file that is one line: one read is the whole of it. */
   function readLine(path: string): string {
     const fd = openSync(path, 'r');
     try {
-      return buffer.toString('latin1', 0, readSync(fd, buffer, 0, 4_096, null));
+      return line.toString('latin1', 0, readSync(fd, line, 0, line.length, null));
     } finally {
       closeSync(fd);
     }
@@ -113,7 +102,7 @@ export function procReader({
     const startKey = linuxStartKey(bootId, seen.startTicks);
     // Of a process without its first thread only the others know.
     const execution = seen.execution ?? tolerant(() => stat(folder))?.execution ?? null;
-    const argv = tolerant(() => commandArguments(read(`${folder}/cmdline`))) ?? [];
+    const argv = tolerant(() => commandArguments(read(`${folder}/cmdline`, 'utf8'))) ?? [];
     const match = rules().match({ exe, argv });
     // Without arguments a host is in the middle of an exec, or ending: nothing says what it runs.
     const unsaid = exe === null || (argv.length === 0 && isHost(exe));
@@ -153,7 +142,7 @@ export function procReader({
     },
 
     isThread(pid) {
-      const status = tolerant(() => read(`${root}/${pid}/status`)) ?? '';
+      const status = tolerant(() => read(`${root}/${pid}/status`, 'utf8')) ?? '';
       const group = /^Tgid:\s*(\d+)$/m.exec(status)?.[1];
       return group !== undefined && Number(group) !== pid;
     },

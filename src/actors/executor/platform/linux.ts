@@ -4,7 +4,7 @@
  * between the last look and the signal goes unseen. Where pidfds do not exist (before 5.3, or without koffi) the
  * signal goes by pid right after the look.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import {
   commandArguments,
@@ -14,6 +14,7 @@ import {
   type ProcStat,
   parseProcStat,
 } from '../../../protocol/proc-stat.ts';
+import { boundedReader } from '../../../runtime/bounded-read.ts';
 import {
   type Attempt,
   isStill,
@@ -34,7 +35,7 @@ const { SIGTERM, SIGKILL } = constants.signals;
  * One for all files: to look for children is to read hundreds, and `readFileSync` takes KBs anew for each, whose size
  * /proc does not tell. As large as the scanner's, so that a longer command line is cut alike.
  */
-const buffer = Buffer.allocUnsafe(65_536);
+const readFile = boundedReader(65_536);
 
 export function linuxControl(pidfds: Pidfds | null): ProcessControl {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
@@ -94,19 +95,6 @@ function killByPid(pid: number, signal: number): Failure {
 function readStat(pid: number): ProcStat | null {
   const text = readOr(() => readFile(`/proc/${pid}/stat`, 'latin1'));
   return text === null ? null : parseProcStat(text);
-}
-
-function readFile(path: string, encoding: 'latin1' | 'utf8'): string {
-  const fd = openSync(path, 'r');
-  try {
-    let length = 0;
-    for (let count = -1; count !== 0 && length < buffer.length; length += count) {
-      count = readSync(fd, buffer, length, buffer.length - length, null);
-    }
-    return buffer.toString(encoding, 0, length);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function allPids(): number[] {
