@@ -30,7 +30,7 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     nowMs: saved?.nowMs ?? reading.wallMs,
     children: new Map(),
     sessions: new Map(),
-    awaitingSnapshot: false,
+    awaitingSnapshot: true,
     unwritten: new Set(),
     writtenAwakeMs: Number.NEGATIVE_INFINITY,
     postedBiasMs: Number.NaN,
@@ -39,8 +39,6 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     wakeAwakeMs: reading.awakeMs,
   };
   restoreSessions(state, ledger, reading);
-  // Also of one that waits for its rejoin only a snapshot shows whether the game came back in time.
-  state.awaitingSnapshot = state.sessions.size > 0;
   restoreChildren(state, ledger);
   return state;
 }

@@ -122,7 +122,7 @@ export interface SessionState {
   children: Map<string, ChildState>;
   /** By `sessionKey`. */
   sessions: Map<string, OpenSession>;
-  /** Restored sessions wait for the first snapshot: until then nobody knows what of them still runs, or came back in time. */
+  /** A fresh actor ends no session before the first snapshot: until then nobody knows what still runs, or came back in time. */
   awaitingSnapshot: boolean;
   /** Days whose usage changed since it was last written: `child day`. */
   unwritten: Set<string>;

@@ -33,6 +33,12 @@ class Bench {
     this.actor = createSessionActor(host, this.#clocks(), this.clock);
   }
 
+  /** What main tells each fresh actor: nothing runs. */
+  greeted(): this {
+    this.actor.receive({ type: 'processes.snapshot', processes: [] });
+    return this;
+  }
+
   #clocks(): Clocks {
     const sleptInShared = () => (this.#still ? 0 : this.asleepMs);
     return {
@@ -89,7 +95,11 @@ describe('the shell of the session actor', () => {
   });
 
   it('warns and closes at the very ms, between the glances', () => {
-    const bench = new Bench({ daily_limit_minutes: 0.05, warn_minutes: [0.02], grace_seconds: 0.7 });
+    const bench = new Bench({
+      daily_limit_minutes: 0.05,
+      warn_minutes: [0.02],
+      grace_seconds: 0.7,
+    }).greeted();
     bench.start();
     bench.clock.advance(1_799);
     expect(bench.events.map(short)).toEqual(['session_started']);
@@ -102,7 +112,7 @@ describe('the shell of the session actor', () => {
   });
 
   it('T1: a change of zone is told within a second, while nobody plays too', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     bench.clock.advance(10 * SECOND);
     bench.zone = 'Asia/Tokyo';
     bench.clock.advance(SECOND);
@@ -110,14 +120,14 @@ describe('the shell of the session actor', () => {
   });
 
   it('says when its next work is due, and is never late on a healthy machine', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     bench.clock.advance(MINUTE);
     expect(Math.max(...bench.due)).toBeLessThanOrEqual(SECOND);
     expect(bench.due.length).toBeGreaterThanOrEqual(60);
   });
 
   it('T3: suspend is not charged where process.hrtime runs on through it', () => {
-    const bench = new Bench({}, false);
+    const bench = new Bench({}, false).greeted();
     bench.start();
     bench.clock.advance(10 * MINUTE);
     bench.sleep(8 * HOUR);
@@ -133,7 +143,7 @@ describe('the shell of the session actor', () => {
   });
 
   it('T3: an agent that was stopped as a whole says so; a stop in that time is charged to its own moment', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     bench.start('roblox', 1);
     bench.start('minecraft', 2);
     bench.clock.advance(MINUTE);
@@ -167,7 +177,7 @@ describe('the shell of the session actor', () => {
       { type: 'process.stopped', identity: { pid: 1, startKey: 's' }, endedAwakeMs: null },
       { type: 'processes.snapshot', processes: [] },
     ] as const) {
-      const bench = new Bench();
+      const bench = new Bench().greeted();
       bench.start();
       bench.clock.advance(MINUTE + 5_400);
       bench.clock.sleep(10 * MINUTE);
@@ -181,7 +191,7 @@ describe('the shell of the session actor', () => {
   });
 
   it('a late look is no stop of the agent, and a game that nobody stopped is charged after one too', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     bench.start();
     bench.clock.advance(MINUTE);
     bench.clock.sleep(1_400);
@@ -194,7 +204,7 @@ describe('the shell of the session actor', () => {
   });
 
   it('a command is posted before it is answered; a refusal posts nothing', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     const posted = bench.posted.length;
     const parameters = { minutes: 30 };
     const pause = { command: 'pause', command_id: 'c1', child_profile: KID, parameters } as const;
@@ -208,7 +218,7 @@ describe('the shell of the session actor', () => {
   });
 
   it('settle charges up to now, posts it, and says how things stand', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     bench.start();
     bench.clock.advance(MINUTE + 500);
     expect(bench.actor.calls.settle()).toMatchObject({
@@ -220,13 +230,13 @@ describe('the shell of the session actor', () => {
   });
 
   it('configure takes a new child in', () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     bench.actor.calls.configure({ ...config(), profiles: { anna: profile({ daily_limit_minutes: 7 }) } });
     expect(bench.actor.calls.settle().children).toMatchObject({ anna: { remaining_minutes: 7 } });
   });
 
   it('stop leaves no timer behind', async () => {
-    const bench = new Bench();
+    const bench = new Bench().greeted();
     await bench.actor.stop();
     expect(bench.clock.pendingTimers).toBe(0);
   });

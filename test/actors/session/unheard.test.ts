@@ -105,3 +105,19 @@ it('T7: a second window that ended before the first charges neither beyond its o
   );
   expect(life.ended()).toMatchObject([{ duration_seconds: 25 }]);
 });
+
+it('T7: one that ended is one session with another that still runs, and began before that end', () => {
+  const second = { ...game, pid: 8, startKey: '1:8', startedAwakeMs: base.awakeMs + SECOND };
+  const life = new Life({}, MINUTE);
+  life.hears(
+    MINUTE,
+    { type: 'process.played', process: game, child: KID, endedAwakeMs: base.awakeMs + 10 * SECOND },
+    { type: 'processes.snapshot', processes: [{ process: second, child: KID }] },
+    { type: 'tick' },
+  );
+  expect(life.ended()).toEqual([]);
+  const identity = { pid: 8, startKey: '1:8' };
+  life.hears(2 * MINUTE, { type: 'process.stopped', identity, endedAwakeMs: base.awakeMs + 90 * SECOND });
+  life.hears(3 * MINUTE, { type: 'tick' });
+  expect(life.ended()).toMatchObject([{ duration_seconds: 90, end_reason: 'exit' }]);
+});
