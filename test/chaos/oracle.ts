@@ -13,6 +13,12 @@ export interface Play {
   readonly endMs: Span;
 }
 
+interface SessionTimes {
+  readonly session_id: string;
+  readonly time_start: string;
+  readonly time_end: string;
+}
+
 /** A fault, from when it was made until the agent was seen to work again. */
 export interface Outage {
   readonly fromMs: number;
@@ -32,6 +38,8 @@ export interface Allowance {
   readonly toleranceMs: number;
   /** The agent is given so long to see a process that starts or ends right before an outage, ms. */
   readonly looksWithinMs: number;
+  /** A game that comes back so soon goes on in its session (contract E1), ms. */
+  readonly rejoinMs: number;
 }
 
 export interface Witness {
@@ -89,7 +97,8 @@ function covers({ fromMs, toMs }: Outage, { startMs, endMs }: Play, looksWithinM
   return startMs[1] >= fromMs - looksWithinMs && endMs[0] <= toMs;
 }
 
-function sessions({ plays, outages, events }: Witness, { toleranceMs, looksWithinMs }: Allowance): string[] {
+function sessions({ plays, outages, events }: Witness, allowance: Allowance): string[] {
+  const { toleranceMs, looksWithinMs, rejoinMs } = allowance;
   const ended = events.filter((e) => e.event_type === 'session_ended').map((e) => e.data.session_data);
   const started = events
     .filter((e) => e.event_type === 'session_started')
@@ -98,6 +107,7 @@ function sessions({ plays, outages, events }: Witness, { toleranceMs, looksWithi
   const counts = [
     ...(new Set(ids).size === ids.length ? [] : ['a session ended twice']),
     ...(new Set(started).size === started.length ? [] : ['a session started twice']),
+    ...splitSessions(ended, rejoinMs),
     ...(started.length === ids.length ? [] : [`${started.length} sessions started and ${ids.length} ended`]),
   ];
   return [
@@ -119,18 +129,30 @@ function sessions({ plays, outages, events }: Witness, { toleranceMs, looksWithi
       const offStart = outside(from, start);
       const offEnd = outside(to, end);
       const offLength = outside(session.duration_seconds * 1_000, length);
-      const allowed = toleranceMs + blindMs(outages, end, looksWithinMs);
-      if (offStart <= toleranceMs && offEnd <= allowed && offLength <= allowed + toleranceMs) return [];
+      const allowedMs = toleranceMs + blindMs(outages, end, looksWithinMs);
+      if (offStart <= toleranceMs && offEnd <= allowedMs && offLength <= allowedMs + toleranceMs) return [];
       const seen = {
         told: [session.time_start, session.time_end, session.duration_seconds],
         really: [start, end].map((span) => span.map((ms) => new Date(ms).toISOString())),
         outages: outages.filter((o) => o.toMs > start[0] && o.fromMs < end[1] + 3_000),
       };
       return [
-        `session ${session.session_id} is off: start ${offStart} ms, end ${offEnd} ms, length ${offLength} ms, allowed ${allowed}; ${JSON.stringify(seen)}`,
+        `session ${session.session_id} is off: start ${offStart} ms, end ${offEnd} ms, length ${offLength} ms, allowed ${allowedMs}; ${JSON.stringify(seen)}`,
       ];
     }),
   ];
+}
+
+/** Sessions of one child and game that were one by their own times. */
+function splitSessions(ended: readonly SessionTimes[], rejoinMs: number): string[] {
+  const byStart = ended.toSorted((a, b) => Date.parse(a.time_start) - Date.parse(b.time_start));
+  return byStart.flatMap((session, i) => {
+    const before = byStart[i - 1];
+    const isApart = !before || Date.parse(session.time_start) - Date.parse(before.time_end) > rejoinMs;
+    return isApart
+      ? []
+      : [`${before.session_id} (to ${before.time_end}) and ${session.session_id} are one session`];
+  });
 }
 
 /** The games of a session: those that ran in its time, or else the one that ran nearest to it. */
