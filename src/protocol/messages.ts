@@ -152,6 +152,8 @@ export type ToSession =
   | {
       readonly type: 'processes.snapshot';
       readonly processes: readonly { readonly process: GameProcess; readonly child: string | null }[];
+      /** Up to when it is known, awake clock; left out: to now. */
+      readonly atAwakeMs?: number;
     }
   | {
       readonly type: 'process.started';

@@ -14,7 +14,14 @@ import type {
 import { problem } from '../../protocol/problems.ts';
 import type { Actor, ActorHost } from '../../runtime/actor.ts';
 import type { RuntimeClock } from '../../runtime/clock.ts';
-import { initialState, provenAt, type SessionEffect, type SessionMessage, step } from './behavior.ts';
+import {
+  initialState,
+  lookedTo,
+  provenAt,
+  type SessionEffect,
+  type SessionMessage,
+  step,
+} from './behavior.ts';
 import type { Clocks } from './clocks.ts';
 import { openProvenFile } from './proven-file.ts';
 import { statusOf } from './status.ts';
@@ -52,19 +59,22 @@ export function createSessionActor(
     for (const effect of effects) {
       if (effect.type === 'session.output') host.post(inShared(effect, clocks));
     }
-    sleep(reading);
+    sleep(reading, lookedTo(message, lookedAwakeMs, reading.awakeMs));
     return effects;
   }
 
-  function sleep(reading: Reading): void {
+  function sleep(reading: Reading, lookAwakeMs: number): void {
     stopTimer();
-    lookedAwakeMs = reading.awakeMs;
-    const moment = provenAt(state, reading);
+    lookedAwakeMs = lookAwakeMs;
+    const moment = provenAt(state, reading, lookAwakeMs);
     if (moment) proven.write(moment);
     const dueMs = Math.max(0, state.wakeAwakeMs - reading.awakeMs);
     host.worked(Math.min(dueMs, LOOK_MS));
+    // What came first after a stop is no look; more may come.
+    if (wasStopped(lookAwakeMs, reading.awakeMs))
+      stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
     // A later deadline is near at a later look.
-    if (dueMs < NEAR_MS) stopTimer = timers.after(dueMs, glance);
+    else if (dueMs < NEAR_MS) stopTimer = timers.after(dueMs, glance);
   }
 
   function glance(): void {
@@ -78,7 +88,7 @@ export function createSessionActor(
     const due = reading.awakeMs >= Math.min(state.wakeAwakeMs, state.reading.awakeMs + LONGEST_SLEEP_MS);
     const stopped = wasStopped(lookedAwakeMs, reading.awakeMs);
     if (due || stopped || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
-    else sleep(reading);
+    else sleep(reading, reading.awakeMs);
   }
 
   take({ type: 'tick' });
@@ -127,6 +137,7 @@ function inAwake(message: ToSession, clocks: Clocks): ToSession {
     case 'processes.snapshot':
       return {
         ...message,
+        ...(message.atAwakeMs !== undefined && { atAwakeMs: clocks.toAwake(message.atAwakeMs) }),
         processes: message.processes.map((p) => ({ ...p, process: awakeProcess(p.process, clocks) })),
       };
     case 'process.started':

@@ -34,7 +34,7 @@ import type { ProvenMoment } from './proven-file.ts';
 import { provenSince, restore } from './restore.ts';
 import { biasOf, type Extra, isRunning, noExtra, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
-import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime } from './turn.ts';
+import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime, wasStopped } from './turn.ts';
 import { warn } from './warnings.ts';
 
 export type SessionMessage =
@@ -51,12 +51,10 @@ export type Step<S, E> = readonly [state: S, effects: readonly E[]];
 
 /** Elapsed and awake time that differ by more between two readings were a suspend, ms. */
 const SUSPEND_MS = 1_000;
-/** Messages that say themselves up to when it is charged. */
-const SAY_THEMSELVES: ReadonlySet<SessionMessage['type']> = new Set([
-  'process.stopped',
-  'process.played',
-  'processes.snapshot',
-]);
+/** While nobody looks no session ends, as its game may have come back in time; but not for longer than this, ms. */
+const LONGEST_BLIND_MS = 30_000;
+/** What a source that sees again has found is told within this, ms. */
+const FOUND_WITHIN_MS = 1_000;
 /** A deadline nearer than this is put off, ms: timers are no finer, and a loop of steps must get on. */
 const SHORTEST_SLEEP_MS = 1;
 
@@ -81,10 +79,56 @@ export function initialState(
   return turn.state;
 }
 
-/** The moment to be noted, while somebody plays: a process that runs up to here is proven to. */
-export function provenAt(state: SessionState, reading: Reading): ProvenMoment | null {
+/**
+ * The moment to be noted, while somebody plays: a process that runs up to here is proven to. `seenAwakeMs`: up to where
+ * the reading's look saw.
+ */
+export function provenAt(
+  state: SessionState,
+  reading: Reading,
+  seenAwakeMs: number = reading.awakeMs,
+): ProvenMoment | null {
   if (state.awaitingSnapshot || ![...state.sessions.values()].some(isRunning)) return null;
-  return { bootId: reading.bootId, awakeMs: reading.awakeMs, nowMs: trustedMs(state.clock, reading) };
+  const { bootId, awakeMs } = reading;
+  return { bootId, awakeMs: seenAwakeMs, nowMs: trustedMs(state.clock, reading) - (awakeMs - seenAwakeMs) };
+}
+
+/**
+ * Up to when what runs is known to run once this message is taken in, awake clock. One about a process may have waited (the
+ * actor hung, the agent was stopped), and others of the same time wait behind it: it tells of no more than its own moment. A
+ * tick comes when nothing waits.
+ */
+export function seenTo(message: SessionMessage, lookedAwakeMs: number, nowAwakeMs: number): number {
+  return Math.min(nowAwakeMs, momentOf(message, lookedAwakeMs, nowAwakeMs) ?? lookedAwakeMs);
+}
+
+/** When the agent has looked last, once this message is taken in: one that waited for its stop to be over is no look. */
+export function lookedTo(message: SessionMessage, lookedAwakeMs: number, nowAwakeMs: number): number {
+  if (message.type !== 'tick' && wasStopped(lookedAwakeMs, nowAwakeMs)) return lookedAwakeMs;
+  return Math.max(lookedAwakeMs, seenTo(message, lookedAwakeMs, nowAwakeMs));
+}
+
+/** null: nobody saw it. */
+function momentOf(message: SessionMessage, lookedAwakeMs: number, nowAwakeMs: number): number | null {
+  switch (message.type) {
+    case 'process.started':
+      return Math.max(lookedAwakeMs, message.process.startedAwakeMs);
+    case 'process.stopped':
+    case 'process.played':
+      return message.endedAwakeMs;
+    case 'tick':
+      return nowAwakeMs;
+    case 'scan.unknown':
+    case 'scan.known':
+    case 'close.report':
+      return null;
+    default: {
+      // After a stop it may have overtaken what waited at the door.
+      if (wasStopped(lookedAwakeMs, nowAwakeMs)) return null;
+      const { atAwakeMs = nowAwakeMs } = message.type === 'processes.snapshot' ? message : {};
+      return Math.max(lookedAwakeMs, atAwakeMs);
+    }
+  }
 }
 
 /**
@@ -100,17 +144,21 @@ export function step(
   reading: Reading,
   lookedAwakeMs: number = reading.awakeMs,
 ): Step<SessionState, SessionEffect> {
-  const turn = beginTurn(state, lookedAwakeMs, reading.awakeMs);
-  const saysItself = SAY_THEMSELVES.has(message.type);
-  advance(turn, reading, saysItself ? lookedAwakeMs : reading.awakeMs);
-  if (!saysItself) chargeAll(turn);
+  const seenAwakeMs = seenTo(message, lookedAwakeMs, reading.awakeMs);
+  const turn = beginTurn(state, lookedAwakeMs, reading.awakeMs, seenAwakeMs);
+  // What a snapshot does not hold any more ran up to the look before it.
+  const isLook = message.type === 'processes.snapshot';
+  advance(turn, reading, isLook ? Math.min(lookedAwakeMs, reading.awakeMs) : seenAwakeMs);
+  if (!isLook) chargeAll(turn);
   receive(turn, message);
-  conclude(turn);
+  conclude(turn, message.type === 'tick' || isLook);
   const effects: SessionEffect[] = [];
   const said = output(turn, message.type === 'settle');
   if (said) effects.push(said);
   if (turn.refusal) effects.push({ type: 'command.refused', problem: turn.refusal });
   wakeForWrite(turn);
+  // What is left was counted at the moment seen.
+  turn.state.wakeAwakeMs -= reading.awakeMs - seenAwakeMs;
   turn.state.wakeAwakeMs = Math.max(turn.state.wakeAwakeMs, reading.awakeMs + SHORTEST_SLEEP_MS);
   return [turn.state, effects];
 }
@@ -222,7 +270,7 @@ function receive(turn: Turn, message: SessionMessage): void {
       reconcile(turn, message.processes);
       break;
     case 'process.started':
-      processStarted(turn, message.process, message.child);
+      processStarted(turn, message.process, message.child, turn.seenAwakeMs);
       break;
     case 'process.played':
       processPlayed(turn, message);
@@ -241,7 +289,10 @@ function receive(turn: Turn, message: SessionMessage): void {
       break;
     // A process that could not be read is never a stop (contract E3): what runs goes on being charged.
     case 'scan.unknown':
+      turn.state.blindUntilAwakeMs = turn.state.reading.awakeMs + LONGEST_BLIND_MS;
+      break;
     case 'scan.known':
+      turn.state.blindUntilAwakeMs = turn.state.reading.awakeMs + FOUND_WITHIN_MS;
       break;
     default:
       message satisfies never;
@@ -249,7 +300,7 @@ function receive(turn: Turn, message: SessionMessage): void {
 }
 
 function chargeAll(turn: Turn): void {
-  if (!turn.state.awaitingSnapshot) chargeRunning(turn, turn.state.reading.awakeMs);
+  if (!turn.state.awaitingSnapshot) chargeRunning(turn, turn.seenAwakeMs);
 }
 
 function configure(turn: Turn, config: SessionConfig): void {
@@ -270,13 +321,13 @@ function configure(turn: Turn, config: SessionConfig): void {
 }
 
 /** After whatever happened: charges, ends, warns, closes, and finds the next deadline. */
-function conclude(turn: Turn): void {
+function conclude(turn: Turn, nothingWaits: boolean): void {
   const { state } = turn;
   const now = state.reading.awakeMs;
   wakeAt(turn, now + opensInMs(state.clock, state.reading));
   if (state.awaitingSnapshot) return;
   chargeAll(turn);
-  endOverdue(turn);
+  endOverdue(turn, nothingWaits);
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
     const bounds = boundsOf(state, childOf(turn, session.child), session.game);

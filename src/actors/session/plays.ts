@@ -15,8 +15,8 @@ type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>['processes'];
 
 /** A stretch without the agent shorter than this is not worth a line, ms. */
 const SHORTEST_GAP_MS = 1_000;
-/** Starts are told to 10 ms on Linux; within so long of the one before, a start gets the next millisecond that is free. */
-const SAME_START_MS = 100;
+/** So many starts of a child are remembered: more than sessions can be told late at once. */
+const REMEMBERED_STARTS = 256;
 
 /**
  * A game process runs, or ran up to `ranToAwakeMs`. One that nobody limits (no child, or none that is configured) makes no
@@ -42,13 +42,15 @@ export function processStarted(
   const continued = open && comesBackInTime(turn, open, startAwakeMs) ? open : null;
   if (open && !continued) endSession(turn, open);
   const session = continued ?? openSession(turn, childId, process.game, startAwakeMs);
-  const ranTo = Math.min(ranToAwakeMs, now);
+  const ranTo = Math.max(startAwakeMs, Math.min(ranToAwakeMs, now));
   if (isRunning(session)) chargeTo(turn, session, ranTo);
   session.members = [...session.members, newMember(process)];
   session.gone = null;
   charge(turn, session, startAwakeMs, ranTo);
-  session.chargedToAwakeMs = Math.max(session.chargedToAwakeMs, ranTo);
-  session.provenMs = state.nowMs - (now - ranTo);
+  if (ranTo >= session.chargedToAwakeMs) {
+    session.chargedToAwakeMs = ranTo;
+    session.provenMs = ranTo + biasOf(state);
+  }
   if (!continued) turn.events.push(sessionEvent('session_started', sessionData(turn, session, null)));
   if (before && before.remainingMs <= 0) refuseStart(turn, session, before);
   turn.write = true;
@@ -69,13 +71,14 @@ export function processStopped(
   by: 'limit' | 'pause' | 'command' | undefined,
 ): void {
   turn.stopped.push({ pid: identity.pid, startKey: identity.startKey });
+  const isUnseen = endedAwakeMs === null && turn.state.awaitingSnapshot;
   for (const session of turn.state.sessions.values()) {
     const member = session.members.find((m) => isSame(m, identity));
     if (!member) continue;
     chargeTo(turn, session, Math.min(endedAwakeMs ?? provenTo(turn), turn.state.reading.awakeMs));
     const rest = session.members.filter((m) => m !== member);
     if (rest.length > 0) session.members = rest;
-    else leave(turn, session, by ?? causeOf(member) ?? 'exit');
+    else leave(turn, session, by ?? causeOf(member) ?? (isUnseen ? 'agent_down' : 'exit'));
     turn.write = true;
   }
 }
@@ -89,6 +92,7 @@ export function reconcile(turn: Turn, running: Snapshot): void {
   const restored = state.awaitingSnapshot;
   const provenToAwakeMs = provenTo(turn);
   state.awaitingSnapshot = false;
+  state.blindUntilAwakeMs = 0;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
     const here = running.filter((r) => r.child === session.child && r.process.game === session.game);
@@ -103,19 +107,20 @@ export function reconcile(turn: Turn, running: Snapshot): void {
     if (restored) chargeAbsence(turn, session);
   }
   const byStart = [...running].sort((a, b) => a.process.startedAwakeMs - b.process.startedAwakeMs);
-  for (const { process, child } of byStart) processStarted(turn, process, child);
+  for (const { process, child } of byStart) processStarted(turn, process, child, turn.seenAwakeMs);
   turn.write = true;
 }
 
-/** Sessions that nothing came back to in time are over. */
-export function endOverdue(turn: Turn): void {
+/** Sessions that nothing came back to in time are over. `mayEnd`: nothing waits behind this step that may have come back. */
+export function endOverdue(turn: Turn, mayEnd: boolean): void {
   const { state } = turn;
   const rejoinMs = state.config.sessions.rejoin_seconds * 1_000;
   for (const session of [...state.sessions.values()]) {
     if (!session.gone) continue;
     const { awakeMs } = session.gone;
-    const ends = awakeMs === null ? Number.NEGATIVE_INFINITY : awakeMs + rejoinMs;
-    if (state.reading.awakeMs >= ends) endSession(turn, session);
+    const ends =
+      awakeMs === null ? Number.NEGATIVE_INFINITY : Math.max(awakeMs + rejoinMs, state.blindUntilAwakeMs);
+    if (mayEnd && state.reading.awakeMs >= ends) endSession(turn, session);
     else wakeAt(turn, ends);
   }
 }
@@ -171,7 +176,7 @@ function openSession(turn: Turn, childId: string, game: string, startAwakeMs: nu
   const covered = child.record.covered[game] ?? [];
   const fromAwakeMs = Math.min(uncoveredFrom(covered, startAwakeMs), state.reading.awakeMs);
   const startMs = uniqueStart(turn, childId, Math.floor(fromAwakeMs + biasOf(state)));
-  child.record.lastStartMs = startMs;
+  child.record.starts = [...child.record.starts, startMs].slice(-REMEMBERED_STARTS);
   const session: OpenSession = {
     id: `${childId}_${startMs}`,
     child: childId,
@@ -191,12 +196,14 @@ function openSession(turn: Turn, childId: string, game: string, startAwakeMs: nu
   return session;
 }
 
-/** Games started in the same tick of the kernel still are sessions of their own, those that are over already too. */
+/**
+ * Starts are told to 10 ms on Linux, and games started in the same tick still are sessions of their own, those that are over
+ * or heard of late too: a start gets the next millisecond that is free.
+ */
 function uniqueStart(turn: Turn, childId: string, startMs: number): number {
-  const last = childOf(turn, childId).record.lastStartMs;
-  const taken = new Set<number>();
+  const taken = new Set(childOf(turn, childId).record.starts);
   for (const s of turn.state.sessions.values()) if (s.child === childId) taken.add(s.startMs);
-  let free = startMs <= last && last - startMs < SAME_START_MS ? last + 1 : startMs;
+  let free = startMs;
   while (taken.has(free)) free += 1;
   return free;
 }
@@ -208,10 +215,10 @@ function comesBackInTime(turn: Turn, session: OpenSession, startAwakeMs: number)
 }
 
 function chargeAbsence(turn: Turn, session: OpenSession): void {
-  const { nowMs, reading } = turn.state;
+  const { nowMs } = turn.state;
   const fromMs = session.provenMs;
-  const absentMs = reading.awakeMs - session.chargedToAwakeMs;
-  chargeTo(turn, session, reading.awakeMs);
+  const absentMs = Math.max(0, turn.seenAwakeMs - session.chargedToAwakeMs);
+  chargeTo(turn, session, turn.seenAwakeMs);
   if (nowMs - fromMs >= SHORTEST_GAP_MS) noteGap(session, fromMs, nowMs, absentMs, 'agent_down');
 }
 

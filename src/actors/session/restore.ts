@@ -31,6 +31,7 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     children: new Map(),
     sessions: new Map(),
     awaitingSnapshot: true,
+    blindUntilAwakeMs: 0,
     unwritten: new Set(),
     writtenAwakeMs: Number.NEGATIVE_INFINITY,
     postedBiasMs: Number.NaN,

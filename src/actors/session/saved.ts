@@ -148,7 +148,7 @@ const childFields: Fields<ChildRecord> = {
   covered: mapOf(listOf(span)),
   told: mapOf(num),
   relaunches: mapOf(amount),
-  lastStartMs: moment,
+  starts: listOf(moment),
 };
 
 const clockRecord = shape<SavedClock>({

@@ -17,6 +17,7 @@ export function copyState(s: SessionState): SessionState {
     children,
     sessions,
     awaitingSnapshot: s.awaitingSnapshot,
+    blindUntilAwakeMs: s.blindUntilAwakeMs,
     unwritten: new Set(s.unwritten),
     writtenAwakeMs: s.writtenAwakeMs,
     postedBiasMs: s.postedBiasMs,
@@ -45,7 +46,7 @@ function copyRecord(r: ChildRecord): ChildRecord {
     covered: r.covered,
     told: r.told,
     relaunches: r.relaunches,
-    lastStartMs: r.lastStartMs,
+    starts: r.starts,
   };
 }
 

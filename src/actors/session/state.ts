@@ -45,8 +45,8 @@ export interface ChildRecord {
   told: Readonly<Record<string, number>>;
   /** Starts of a game while its time was up, today. */
   relaunches: Readonly<Record<string, number>>;
-  /** The start of the last session, so that ids stay unique. */
-  lastStartMs: number;
+  /** When the last sessions started, so that ids stay unique. */
+  starts: readonly number[];
 }
 
 export interface ChildState {
@@ -124,6 +124,8 @@ export interface SessionState {
   sessions: Map<string, OpenSession>;
   /** A fresh actor ends no session before the first snapshot: until then nobody knows what still runs, or came back in time. */
   awaitingSnapshot: boolean;
+  /** Until then nobody may look what runs, awake clock. */
+  blindUntilAwakeMs: number;
   /** Days whose usage changed since it was last written: `child day`. */
   unwritten: Set<string>;
   writtenAwakeMs: number;
@@ -169,7 +171,7 @@ export function newChild(id: string): ChildState {
     covered: {},
     told: {},
     relaunches: {},
-    lastStartMs: 0,
+    starts: [],
   };
   return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0 };
 }

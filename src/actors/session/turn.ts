@@ -23,6 +23,8 @@ export interface Turn {
   readonly lookedAwakeMs: number;
   /** The same, if the agent was stopped as a whole since; else now. */
   readonly watchedToAwakeMs: number;
+  /** Up to when it is known, once the message is taken in, what runs, awake clock. */
+  readonly seenAwakeMs: number;
   /** Something happened that must be written now, not with the next half minute. */
   write: boolean;
 }
@@ -33,7 +35,12 @@ const STOPPED_MS = 3_000;
 export const wasStopped = (lookedAwakeMs: number, nowAwakeMs: number): boolean =>
   nowAwakeMs - lookedAwakeMs > STOPPED_MS;
 
-export function beginTurn(state: SessionState, lookedAwakeMs: number, nowAwakeMs: number): Turn {
+export function beginTurn(
+  state: SessionState,
+  lookedAwakeMs: number,
+  nowAwakeMs: number,
+  seenAwakeMs: number = nowAwakeMs,
+): Turn {
   return {
     state: copyState(state),
     events: [],
@@ -45,6 +52,7 @@ export function beginTurn(state: SessionState, lookedAwakeMs: number, nowAwakeMs
     refusal: null,
     lookedAwakeMs,
     watchedToAwakeMs: wasStopped(lookedAwakeMs, nowAwakeMs) ? lookedAwakeMs : nowAwakeMs,
+    seenAwakeMs,
     write: false,
   };
 }

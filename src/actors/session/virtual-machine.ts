@@ -15,7 +15,7 @@ import type {
   UsageRow,
 } from '../../protocol/messages.ts';
 import type { Problem } from '../../protocol/problems.ts';
-import { initialState, provenAt, type SessionMessage, step } from './behavior.ts';
+import { initialState, lookedTo, provenAt, type SessionMessage, step } from './behavior.ts';
 import type { ProvenMoment } from './proven-file.ts';
 import type { SessionState } from './state.ts';
 import { statusOf } from './status.ts';
@@ -61,6 +61,8 @@ export class VirtualMachine {
   #wallOffMs: number;
   /** By how much somebody set the wall clock, in all. */
   #setMs = 0;
+  /** When the agent looked last, by its steps. */
+  #lookAwakeMs = 0;
   #zone: string;
   #boot = 1;
   #up = true;
@@ -148,6 +150,7 @@ export class VirtualMachine {
     this.#planned = [];
     this.#wallOffMs += this.#awakeMs + this.#asleepMs - FIRST_AWAKE_MS + offMs;
     this.#awakeMs = FIRST_AWAKE_MS;
+    this.#lookAwakeMs = 0;
     this.#asleepMs = 0;
     this.#boot += 1;
     this.#up = false;
@@ -270,6 +273,7 @@ export class VirtualMachine {
     if (!this.#up) return [];
     const [next, effects] = step(this.state, message, this.reading(), lookedAwakeMs);
     this.state = next;
+    this.#lookAwakeMs = lookedTo(message, lookedAwakeMs, this.#awakeMs);
     for (const effect of effects) if (effect.type === 'session.output') this.#commit(effect);
     return effects;
   }
@@ -280,7 +284,7 @@ export class VirtualMachine {
 
   /** The shell looks at least on every whole second. */
   #lookedAwakeMs(): number {
-    return Math.max(this.state.reading.awakeMs, Math.floor(this.#awakeMs / 1_000) * 1_000);
+    return Math.max(this.#lookAwakeMs, Math.floor(this.#awakeMs / 1_000) * 1_000);
   }
 
   #lastLook(): ProvenMoment | null {

@@ -201,7 +201,7 @@ describe('a ledger that is not whole (T7)', () => {
     order(pc, 'pause', {});
     const ledger = pc.ledger();
     const child = ledger.state[`child ${KID}`] as Json;
-    for (const field of ['extra', 'given', 'covered', 'told', 'relaunches', 'lastStartMs']) {
+    for (const field of ['extra', 'given', 'covered', 'told', 'relaunches', 'starts']) {
       const broken = withState(ledger, { [`child ${KID}`]: { ...child, [field]: [7] } });
       const fresh = restore({ config: config(), ledger: broken }, pc.reading());
       expect(fresh.children.get(KID)?.record).toMatchObject({
