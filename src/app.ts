@@ -97,6 +97,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const router = createRouter({
     store,
     clock,
+    bootId: boot,
     config: () => config,
     postToSession: (message) => session.post(message),
     close: (task) => executor.close(task),
@@ -134,6 +135,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       if (inForce.scanner !== config) void scanner.call('configure', [withSelfTest(config)]);
     },
     onMessage: (message) => router.fromScanner(message),
+    onGone: () => router.scannerGone(),
     mainBeat: mainBeat.buffer,
     trackUnmanagedFds: false,
     poison: poison('scanner'),

@@ -25,6 +25,8 @@ type Spawning<Init, In, Out> = Omit<
   readonly init: () => Init;
   /** A fresh incarnation is ready: what must it be told? */
   readonly onReady?: () => void;
+  /** One that was ready has ended. */
+  readonly onGone?: () => void;
 };
 
 export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
@@ -69,7 +71,7 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
   }
 
   async #start(incarnation: number): Promise<RunningChild> {
-    const { init, onReady, ...options } = this.#options;
+    const { init, onReady, onGone, ...options } = this.#options;
     const spawned = spawnActor<Init, In, Out, Calls>({
       ...options,
       init: init(),
@@ -78,7 +80,9 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     });
     void spawned.exited.then(() => {
-      if (this.#current === spawned) this.#current = null;
+      if (this.#current !== spawned) return;
+      this.#current = null;
+      onGone?.();
     });
     this.#starting = spawned;
     const ready = await spawned.ready;

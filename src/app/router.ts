@@ -15,7 +15,7 @@ import type {
   ProcessIdentity,
   ToSession,
 } from '../protocol/messages.ts';
-import type { Store, ToldProcess } from '../protocol/ports.ts';
+import type { EndedProcess, Store, ToldProcess } from '../protocol/ports.ts';
 import { type AgentClock, isoTime } from './agent-clock.ts';
 import { type Closing, createClosing } from './closing.ts';
 import { recordOutcome } from './command-outcome.ts';
@@ -24,20 +24,19 @@ import { processKey } from './process-key.ts';
 import { isSelfTest } from './self-test.ts';
 import { StopGate } from './stop-gate.ts';
 import { ToldProcesses } from './told-processes.ts';
+import { isEnded, UnheardStops, withOlder } from './unheard-stops.ts';
 
-/** Stops kept for a session actor that is down; of more the oldest sessions end where they were last charged. */
-const MAX_UNHEARD = 1_000;
 /** A scan may fail this often in a row before the agent calls itself degraded. */
 const FAILED_SCANS_DEGRADE = 3;
 
-interface UnheardStop {
-  readonly row: ToldProcess;
-  readonly stop: Extract<ToSession, { type: 'process.stopped' }>;
-}
+/** `goes on`: as another child's. `was gone`: when this run of the agent first looked. */
+type HowItStops = 'ends' | 'goes on' | 'was gone';
 
 export interface RouterOptions {
   readonly store: Store;
   readonly clock: AgentClock;
+  /** Identifies this boot of the machine. */
+  readonly bootId: string;
   readonly config: () => Config;
   readonly postToSession: (message: ToSession) => void;
   readonly close: (task: CloseTask) => Promise<CloseReport>;
@@ -47,6 +46,8 @@ export interface RouterOptions {
 export interface Router {
   fromScanner(message: FromScanner): void;
   fromSession(message: FromSession): void;
+  /** The scanner is gone: nobody sees what starts and ends until the next one has looked. */
+  scannerGone(): void;
   /** Tells a fresh session actor all that runs, and what ended while there was none to hear it. */
   greetSession(): void;
   /** The configuration is another one: what runs for another child now is told as stopped, for the one it was told as. */
@@ -63,8 +64,9 @@ export interface Router {
 }
 
 export function createRouter(options: RouterOptions): Router {
-  const { store, clock, config } = options;
+  const { store, clock, config, bootId } = options;
   const told = new ToldProcesses(store.told);
+  const unheard = new UnheardStops(store.told, bootId);
   const gate = new StopGate(clock);
   const closing = createClosing({ ...options, told });
   let source: SourceName | null = null;
@@ -76,18 +78,21 @@ export function createRouter(options: RouterOptions): Router {
   let blind: string | null = null;
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
   let scanned = false;
-  /** Stops that the session actor has not said it took in. */
-  const unheard = new Map<string, UnheardStop>();
-  /** When what still waits to be told as stopped ended. */
-  const ending = new Map<string, number | null>();
-  /** What was told as stopped since it is another child's now, and still runs. */
-  const released = new Map<string, ToldProcess>();
+  /** Somebody sees what runs. */
+  let looks = true;
+  /** What has ended and still waits to be told as stopped. */
+  const ending = new Set<string>();
+  /** What a reload has told as stopped, since it is another child's now, and not yet as started. */
+  const moving = new Map<string, ToldProcess>();
+
+  // The run before may have ended before the session actor took their starts in.
+  for (const row of told.all()) if (row.bootId === bootId) gate.expect(row.process);
 
   const atWall = (awakeMs: number) => isoTime(clock.wall() - (clock.monotonic() - awakeMs));
 
   function newlyTold(process: GameProcess, found: boolean): ToldProcess {
     const child = isSelfTest(process) ? null : profileOf(config().profiles, process.user);
-    return { process, child, startedAt: atWall(process.startedAwakeMs), found, closing: null };
+    return { process, child, startedAt: atWall(process.startedAwakeMs), found, closing: null, bootId };
   }
 
   function started(process: GameProcess, found: boolean): void {
@@ -102,6 +107,13 @@ export function createRouter(options: RouterOptions): Router {
     options.postToSession({ type: 'process.started', process, child, found });
   }
 
+  /** It goes on as another child's or game's. */
+  function takes(row: ToldProcess): void {
+    if (told.get(row.process)) return;
+    tellStart(row);
+    postStart(row, true);
+  }
+
   function tellStart(row: ToldProcess): void {
     gate.expect(row.process);
     store.commit(() => {
@@ -111,30 +123,56 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function stopped({ identity, endedAwakeMs }: Extract<FromScanner, { type: 'process.stopped' }>): void {
-    released.delete(processKey(identity));
-    ending.set(processKey(identity), endedAwakeMs);
-    gate.whenTaken(identity, () => tellStop(identity, endedAwakeMs));
+    moving.delete(processKey(identity));
+    stops(identity, endedAwakeMs);
   }
 
-  function tellStop(identity: ProcessIdentity, endedAwakeMs: number | null): void {
+  /**
+   * Told once the start was taken in. The session actor hears of it in its turn among what other processes do; only behind
+   * what waits for the same process it hears of it with that.
+   */
+  function stops(identity: ProcessIdentity, endedAwakeMs: number | null, how: HowItStops = 'ends'): void {
+    const ended = gate.isHeld(identity) ? null : end(identity, endedAwakeMs, how);
+    gate.whenTaken(identity, () => tellStop(identity, ended ?? end(identity, endedAwakeMs, how), how));
+  }
+
+  /** null: it is not told as anything. */
+  function end(identity: ProcessIdentity, endedAwakeMs: number | null, how: HowItStops): EndedProcess | null {
+    const row = told.get(identity);
+    if (!row) return null;
+    ending.add(processKey(identity));
+    // What ran in another boot has ended with it, and its moments mean nothing here.
+    if (how === 'was gone' && row.bootId !== bootId) return { ...row, endedAwakeMs, bootId };
+    const ended = unheard.add(row, endedAwakeMs);
+    // Of what went with the run before, the session actor may not even know the start.
+    if (how === 'was gone') postPlay(ended);
+    else postStop(ended);
+    return ended;
+  }
+
+  function tellStop(identity: ProcessIdentity, ended: EndedProcess | null, how: HowItStops): void {
     ending.delete(processKey(identity));
     const row = told.get(identity);
-    if (!row) return;
     store.commit(() => {
-      store.log.append([
-        stoppedEvent(row, endedAwakeMs === null ? null : atWall(endedAwakeMs), config().games),
-      ]);
-      told.remove(identity);
+      if (row && ended) {
+        const { endedAwakeMs } = ended;
+        const endedAt = endedAwakeMs === null ? null : atWall(endedAwakeMs);
+        store.log.append([stoppedEvent(row, endedAt, config().games)]);
+        unheard.keep(ended);
+      }
+      if (row && how === 'goes on') told.release(row);
+      else told.remove(identity);
     });
     closing.ended(identity);
-    const by = row.closing ? { by: row.closing } : {};
-    const stop = { type: 'process.stopped', identity, endedAwakeMs, ...by } as const;
-    unheard.set(processKey(identity), { row, stop });
-    for (const oldest of unheard.keys()) {
-      if (unheard.size <= MAX_UNHEARD) break;
-      unheard.delete(oldest);
-    }
-    options.postToSession(stop);
+  }
+
+  function postStop({ process: { pid, startKey }, endedAwakeMs, closing: by }: EndedProcess): void {
+    const identity = { pid, startKey };
+    options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...(by && { by }) });
+  }
+
+  function postPlay({ process, child, endedAwakeMs, closing: by }: EndedProcess): void {
+    options.postToSession({ type: 'process.played', process, child, endedAwakeMs, ...(by && { by }) });
   }
 
   /** Nothing to tell, but a close must know what the process looks like now. */
@@ -155,46 +193,54 @@ export function createRouter(options: RouterOptions): Router {
   });
 
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
-  function reconcile(running: readonly GameProcess[]): void {
+  function reconcile(seen: readonly GameProcess[]): void {
     const present = new Set<string>();
     const renewed: ToldProcess[] = [];
     const fresh: ToldProcess[] = [];
-    for (const process of running) {
-      const row = told.get(process);
+    const all = new Set(seen.map(processKey));
+    told.keepReleased(all);
+    for (const process of seen) {
+      const key = processKey(process);
+      const row = ending.has(key) ? undefined : told.get(process);
       if (row && !isMoved(row, process)) {
-        present.add(processKey(process));
+        present.add(key);
         renewed.push(renewedRow(row, process));
       } else {
+        const before = told.get(process) ?? told.released(process);
         fresh.push(
-          row
-            ? { ...newlyTold(movedNow(process), true), startedAt: row.startedAt }
+          before
+            ? { ...newlyTold(movedNow(process), true), startedAt: before.startedAt }
             : newlyTold(process, true),
         );
       }
     }
-    const gone = told.all().filter((row) => !present.has(processKey(row.process)));
     store.commit(() => {
-      const games = config().games;
-      store.log.append([
-        ...gone.map((row) => stoppedEvent(row, null, games)),
-        ...fresh.map((row) => startedEvent(row, games)),
-      ]);
-      for (const row of gone) told.remove(row.process);
+      // What runs and waits to be told as stopped goes on as another's; if it is gone, that is told behind it.
+      const goesOn = ({ process }: ToldProcess) => {
+        const key = processKey(process);
+        return present.has(key) || (ending.has(key) && all.has(key));
+      };
+      const gone = told.all().filter((row) => !goesOn(row));
+      for (const row of withOlder(gone, scanned ? [] : renewed)) {
+        if (present.has(processKey(row.process))) postStart(row, true);
+        else stops(row.process, null, scanned ? 'ends' : 'was gone');
+      }
       for (const row of renewed) told.put(row);
       for (const row of fresh) {
-        told.put(row);
-        gate.expect(row.process);
+        if (gate.isHeld(row.process)) gate.inTurn(row.process, () => takes(row));
+        else tellStart(row);
       }
     });
     scanned = true;
+    looks = true;
     // What a reload was about to take is in it, or gone.
-    released.clear();
+    moving.clear();
     tellRunning();
   }
 
   /** What runs may have another command line than was told: a close must know it. */
   function renewedRow(row: ToldProcess, process: GameProcess): ToldProcess {
-    const now = { ...row, process: { ...process, startedAwakeMs: row.process.startedAwakeMs } };
+    const now = { ...row, bootId, process: { ...process, startedAwakeMs: row.process.startedAwakeMs } };
     if (scanned) return now;
     // A close went with the run that ordered it; what is still wanted is ordered again, and marked again.
     const { why: _, ...rest } = now;
@@ -202,56 +248,53 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function releaseMoved(): void {
-    for (const row of told.all()) {
+    for (const row of running()) {
       if (!isMoved(row, row.process)) continue;
-      released.set(processKey(row.process), row);
-      gate.whenTaken(row.process, () => tellStop(row.process, clock.monotonic()));
+      moving.set(processKey(row.process), row);
+      stops(row.process, clock.monotonic(), 'goes on');
     }
   }
 
   function takeMoved(): void {
-    for (const { process, startedAt } of released.values()) {
-      gate.inTurn(process, () => {
-        const row = { ...newlyTold(movedNow(process), true), startedAt };
-        tellStart(row);
-        postStart(row, true);
-      });
+    for (const { process, startedAt } of moving.values()) {
+      gate.inTurn(process, () => takes({ ...newlyTold(movedNow(process), true), startedAt }));
     }
-    released.clear();
+    moving.clear();
     tellRunning();
   }
 
   /** First the stops that the last actor did not take in: each at its own moment, of plays it knew or did not know of. */
   function greetSession(): void {
-    for (const { row, stop } of unheard.values()) {
-      const { process, child } = row;
-      const { endedAwakeMs, by } = stop;
-      options.postToSession({ type: 'process.played', process, child, endedAwakeMs, ...(by && { by }) });
+    for (const row of withOlder(unheard.all(), scanned ? running() : [])) {
+      if (isEnded(row)) postPlay(row);
+      else postStart(row, true);
     }
-    const runs: ToldProcess[] = [];
-    for (const row of told.all()) {
-      const { process, child } = row;
-      const endedAwakeMs = ending.get(processKey(process));
-      if (endedAwakeMs === undefined) runs.push(row);
-      else options.postToSession({ type: 'process.played', process, child, endedAwakeMs });
-    }
-    tellRunning(runs);
+    tellRunning();
   }
 
-  function tellRunning(rows = told.all()): void {
+  const running = () => told.all().filter(({ process }) => !ending.has(processKey(process)));
+
+  function tellRunning(): void {
     if (!scanned) return;
-    const processes = rows.map(({ process, child }) => ({ process, child }));
-    options.postToSession({ type: 'processes.snapshot', processes });
+    const processes = running().map(({ process, child }) => ({ process, child }));
+    options.postToSession({ type: 'processes.snapshot', processes, atAwakeMs: clock.monotonic() });
+    if (!looks) options.postToSession({ type: 'scan.unknown' });
   }
 
   function scanFailed(reason: string, failures: number): void {
     options.log.warn({ reason, failures }, 'a scan of the processes failed');
-    if (failures === 1) options.postToSession({ type: 'scan.unknown' });
+    looksNoMore();
     if (failures >= FAILED_SCANS_DEGRADE)
       blind = `${failures} scans of the processes failed in a row: ${reason}`;
   }
 
+  function looksNoMore(): void {
+    if (looks) options.postToSession({ type: 'scan.unknown' });
+    looks = false;
+  }
+
   function scanWorks(): void {
+    looks = true;
     options.postToSession({ type: 'scan.known' });
     blind = null;
   }
@@ -281,9 +324,9 @@ export function createRouter(options: RouterOptions): Router {
           const { commandId, result } = message.command;
           recordOutcome(store, commandId, { status: 'success', result });
         }
+        gate.taken(message.started);
+        for (const identity of message.stopped) unheard.taken(identity);
       });
-      for (const identity of message.stopped) unheard.delete(processKey(identity));
-      gate.taken(message.started);
     } finally {
       // Enforcement never waits for the disk (contract D10): a game is closed even when that cannot be written.
       for (const order of message.closes) void closing.carryOut(order);
@@ -319,6 +362,7 @@ export function createRouter(options: RouterOptions): Router {
       }
     },
     fromSession,
+    scannerGone: looksNoMore,
     greetSession,
     releaseMoved,
     takeMoved,

@@ -36,6 +36,11 @@ export class StopGate {
     for (const identity of identities) this.#release(processKey(identity));
   }
 
+  /** Whether something waits for this process. */
+  isHeld(identity: ProcessIdentity): boolean {
+    return (this.#open.get(processKey(identity))?.tells.length ?? 0) > 0;
+  }
+
   /** Runs `tell` once the start of this process was taken in: now, if it was. */
   whenTaken(identity: ProcessIdentity, tell: Tell): void {
     this.#wait(processKey(identity), tell);
@@ -43,8 +48,7 @@ export class StopGate {
 
   /** Runs `tell` behind what waits for this process: now, if nothing does. */
   inTurn(identity: ProcessIdentity, tell: Tell): void {
-    const waiting = this.#open.get(processKey(identity));
-    if (waiting && waiting.tells.length > 0) waiting.tells.push(tell);
+    if (this.isHeld(identity)) this.#open.get(processKey(identity))?.tells.push(tell);
     else tell();
   }
 

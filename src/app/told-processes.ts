@@ -10,11 +10,13 @@ import { processKey } from './process-key.ts';
 
 export class ToldProcesses {
   readonly #rows = new Map<string, ToldProcess>();
+  /** What was told as stopped since it is another child's now, and still runs. */
+  readonly #released = new Map<string, ToldProcess>();
   readonly #store: ToldStore;
 
   constructor(store: ToldStore) {
     this.#store = store;
-    for (const row of store.all()) this.#rows.set(processKey(row.process), row);
+    for (const row of store.all()) this.#mapOf(row).set(processKey(row.process), row);
   }
 
   get(identity: ProcessIdentity): ToldProcess | undefined {
@@ -26,13 +28,34 @@ export class ToldProcesses {
   }
 
   put(row: ToldProcess): void {
-    this.#rows.set(processKey(row.process), row);
+    this.#released.delete(processKey(row.process));
+    this.#mapOf(row).set(processKey(row.process), row);
     this.#store.put(row);
+  }
+
+  /** Told as stopped, and not gone: a restart must know that what it played before is another's. */
+  release(row: ToldProcess): void {
+    this.#rows.delete(processKey(row.process));
+    this.put({ ...row, released: true });
+  }
+
+  released(identity: ProcessIdentity): ToldProcess | undefined {
+    return this.#released.get(processKey(identity));
+  }
+
+  /** Forgets those of them that are not among these. */
+  keepReleased(present: ReadonlySet<string>): void {
+    for (const [key, { process }] of this.#released) if (!present.has(key)) this.remove(process);
   }
 
   remove(identity: ProcessIdentity): void {
     this.#rows.delete(processKey(identity));
+    this.#released.delete(processKey(identity));
     this.#store.remove(identity.pid, identity.startKey);
+  }
+
+  #mapOf(row: ToldProcess): Map<string, ToldProcess> {
+    return row.released ? this.#released : this.#rows;
   }
 
   /** Notes how the coming stop is to be told, and why; null when the close failed after all. */

@@ -144,12 +144,27 @@ export interface ToldProcess {
   readonly closing: 'limit' | 'pause' | 'command' | null;
   /** And why, where a rule asks for it. */
   readonly why?: Explanation;
+  /** It was told as stopped, since it is another child's now, and plays on: its start for that one is still to be told. */
+  readonly released?: true;
+  /** The boot in which it was told: no session of another boot plays on. */
+  readonly bootId?: string;
+}
+
+/** A play whose stop was told, and of whose end the session actor has not said that it took it in. */
+export interface EndedProcess extends ToldProcess {
+  /** Awake clock; null: nobody saw it. */
+  readonly endedAwakeMs: number | null;
+  readonly bootId: string;
 }
 
 export interface ToldStore {
   put(told: ToldProcess): void;
   remove(pid: number, startKey: string): void;
   all(): readonly ToldProcess[];
+  putEnded(ended: EndedProcess): void;
+  removeEnded(ended: EndedProcess): void;
+  /** Oldest first. */
+  ended(): readonly EndedProcess[];
 }
 
 /** Small values that outlive a run, by key. */

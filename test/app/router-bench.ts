@@ -3,7 +3,7 @@ import { agentEvent, createRouter, type RouterOptions } from '../../src/app/rout
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';
-import type { Store, ToldProcess } from '../../src/protocol/ports.ts';
+import type { EndedProcess, Store, ToldProcess } from '../../src/protocol/ports.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { MemoryLog } from '../helpers/memory-store.ts';
 
@@ -11,6 +11,7 @@ export function setUp(
   told: ToldProcess[] = [],
   outcome: CloseReport['outcome'] | (() => CloseReport['outcome']) = 'closed',
   config: () => Config = () => DEFAULT_CONFIG,
+  over: readonly EndedProcess[] = [],
 ) {
   const clock = Object.assign(new FakeClock(), {
     biases: [] as number[],
@@ -21,6 +22,7 @@ export function setUp(
   });
   const log = new MemoryLog();
   const rows = new Map(told.map((row) => [row.process.pid, row]));
+  const ended = new Set<EndedProcess>(over);
   const toSession: ToSession[] = [];
   const tasks: CloseTask[] = [];
   const order: string[] = [];
@@ -30,6 +32,9 @@ export function setUp(
       put: (row: ToldProcess) => void rows.set(row.process.pid, row),
       remove: (pid: number) => void rows.delete(pid),
       all: () => [...rows.values()],
+      putEnded: (row: EndedProcess) => void ended.add(row),
+      removeEnded: (row: EndedProcess) => void ended.delete(row),
+      ended: () => [...ended],
     },
     ledger: { apply: () => void order.push('ledger') },
     commands: { get: () => null },
@@ -39,6 +44,7 @@ export function setUp(
   const options: RouterOptions = {
     store,
     clock,
+    bootId: 'boot',
     config,
     postToSession: (message) => void toSession.push(message),
     close: async (task) => {
@@ -52,7 +58,7 @@ export function setUp(
   const events = () =>
     log.read({ epoch: log.ends().epoch, offset: 0 }, 500).entries.map((entry) => JSON.parse(entry.body));
   const kinds = () => events().map((e) => e.event_type ?? e.type);
-  return { router, clock, events, kinds, rows, toSession, tasks, warnings };
+  return { router, clock, events, kinds, rows, ended, toSession, tasks, warnings };
 }
 
 export function player(pid: number, over: Partial<GameProcess> = {}): GameProcess {

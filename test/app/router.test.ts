@@ -114,6 +114,7 @@ describe('E1: a scanner that starts, or starts again', () => {
       {
         type: 'processes.snapshot',
         processes: [8, 9].map((pid) => ({ process: player(pid), child: 'default_child' })),
+        atAwakeMs: 1_000_000,
       },
     ]);
   });

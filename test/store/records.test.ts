@@ -151,6 +151,12 @@ describe('told processes', () => {
     first.told.remove(7, 'a');
     await first.close();
     expect(open(at).told.all()).toEqual([{ ...told(7, 'b'), closing: 'limit' }]);
+    // Plays that ended stand beside what the same process is now.
+    const ended = [10.5, null].map((endedAwakeMs) => ({ ...told(7, 'b'), endedAwakeMs, bootId: 'boot' }));
+    for (const row of ended) open(at).told.putEnded(row);
+    open(at).told.removeEnded(ended[0]!);
+    expect(open(at).told.ended()).toEqual([ended[1]]);
+    expect(open(at).told.all()).toEqual([{ ...told(7, 'b'), closing: 'limit' }]);
   });
 });
 

@@ -45,6 +45,7 @@ const config = {
 const router = createRouter({
   store,
   clock,
+  bootId: boot,
   config: () => config,
   postToSession: (message) => session.handle.post(message),
   close: () => Promise.reject(new Error('nothing is closed here')),

@@ -1,0 +1,73 @@
+/**
+ * Plays that ended and of which the session actor has not said that it took in the end: its next life hears of each, with its
+ * own moment. Once told they are kept beside the told processes, so that a restart of the agent in between loses none
+ * (contract T7). Writes join the caller's commit.
+ */
+import type { ProcessIdentity } from '../protocol/messages.ts';
+import type { EndedProcess, ToldProcess, ToldStore } from '../protocol/ports.ts';
+import { processKey } from './process-key.ts';
+
+/** The most that are kept; of more the oldest sessions end where they were last charged. */
+const MAX_UNHEARD = 1_000;
+
+export class UnheardStops {
+  /** Oldest first. */
+  #all: EndedProcess[] = [];
+  readonly #store: ToldStore;
+  readonly #bootId: string;
+
+  constructor(store: ToldStore, bootId: string) {
+    this.#store = store;
+    this.#bootId = bootId;
+    for (const row of store.ended()) {
+      // The moments of another boot's clock mean nothing, and the boot has ended its sessions.
+      if (row.bootId === bootId) this.#all.push(row);
+      else store.removeEnded(row);
+    }
+  }
+
+  all(): readonly EndedProcess[] {
+    return this.#all;
+  }
+
+  /** `endedAwakeMs` null: nobody saw when. */
+  add(row: ToldProcess, endedAwakeMs: number | null): EndedProcess {
+    const ended = { ...row, endedAwakeMs, bootId: this.#bootId };
+    this.#all.push(ended);
+    if (this.#all.length > MAX_UNHEARD) this.#drop(this.#all[0]);
+    return ended;
+  }
+
+  /** Its stop is told: nothing else of it is kept any more. */
+  keep(ended: EndedProcess): void {
+    if (this.#all.includes(ended)) this.#store.putEnded(ended);
+  }
+
+  /** The session actor took in a stop of this process: of several the first. */
+  taken(identity: ProcessIdentity): void {
+    this.#drop(this.#all.find(({ process }) => processKey(process) === processKey(identity)));
+  }
+
+  #drop(ended: EndedProcess | undefined): void {
+    if (!ended) return;
+    this.#all = this.#all.filter((other) => other !== ended);
+    this.#store.removeEnded(ended);
+  }
+}
+
+export const isEnded = (row: ToldProcess): row is EndedProcess => 'endedAwakeMs' in row;
+
+/** Plays that are over, with what runs and is of one session with a later one of them: by their starts. */
+export function withOlder<T extends ToldProcess>(
+  plays: readonly T[],
+  running: readonly ToldProcess[],
+): readonly (T | ToldProcess)[] {
+  const startOf = (row: ToldProcess) => row.process.startedAwakeMs;
+  const older = running.filter((row) =>
+    plays.some(
+      (play) =>
+        play.child === row.child && play.process.game === row.process.game && startOf(play) > startOf(row),
+    ),
+  );
+  return [...plays, ...older].sort((a, b) => startOf(a) - startOf(b));
+}
