@@ -12,6 +12,7 @@ const LONG_FORMS = {
   'disk-faults': { file: 'test/store/disk-faults.test.ts', rounds: 10_000 },
   'disk-full': { file: 'test/store/disk-full.test.ts', rounds: 20 },
   damage: { file: 'test/store/damage.test.ts', rounds: 1 },
+  restarts: { file: 'test/app/restarts.test.ts', rounds: 5_000 },
   model: { file: 'test/transport/delivery-model.test.ts', rounds: 2_000 },
   kill: { file: 'test/client/kill.test.ts', rounds: 200 },
   network: { file: 'test/client/switches.test.ts', rounds: 200 },

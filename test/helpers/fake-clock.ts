@@ -51,6 +51,11 @@ export class FakeClock {
     this.#now += ms;
   }
 
+  /** When the next timer falls due; null: there is none. */
+  get nextDue(): number | null {
+    return this.#timers.length === 0 ? null : Math.min(...this.#timers.map((t) => t.at));
+  }
+
   get pendingTimers(): number {
     return this.#timers.length;
   }
