@@ -11,6 +11,7 @@ import {
   calendarIn,
   EMPTY_DAY,
   isRunning,
+  markUnwritten,
   type OpenSession,
   type SessionState,
   usageOn,
@@ -113,14 +114,15 @@ function addUsage(turn: Turn, child: ChildState, day: string, game: string, ms: 
   const { state } = turn;
   const today = state.clock.day.day;
   const usage = usageOn(child, today, day);
-  const grown = { ...usage, usedMs: { ...usage.usedMs, [game]: (usage.usedMs[game] ?? 0) + ms } };
+  const usedMs = { ...usage.usedMs, [game]: (usage.usedMs[game] ?? 0) + ms };
+  const grown = { usedMs, limitMinutes: usage.limitMinutes };
   if (day === today) {
     child.today = grown;
   } else {
     child.past = new Map(child.past).set(day, grown);
     child.restOfWeekMs = restOfWeek(state, child);
   }
-  state.unwritten.add(`${child.id} ${day}`);
+  markUnwritten(child, day);
 }
 
 /** The days of a stretch: all since the open day's start is today's, what lies before goes by the calendar. */

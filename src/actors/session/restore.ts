@@ -31,7 +31,6 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     children: new Map(),
     sessions: new Map(),
     awaitingSnapshot: true,
-    unwritten: new Set(),
     writtenAwakeMs: Number.NEGATIVE_INFINITY,
     postedBiasMs: Number.NaN,
     commands: Array.isArray(commands) ? commands.filter(isDoneCommand) : [],

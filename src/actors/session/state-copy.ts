@@ -17,7 +17,6 @@ export function copyState(s: SessionState): SessionState {
     children,
     sessions,
     awaitingSnapshot: s.awaitingSnapshot,
-    unwritten: new Set(s.unwritten),
     writtenAwakeMs: s.writtenAwakeMs,
     postedBiasMs: s.postedBiasMs,
     commands: s.commands,
@@ -33,6 +32,7 @@ function copyChild(c: ChildState): ChildState {
     today: c.today,
     past: c.past,
     restOfWeekMs: c.restOfWeekMs,
+    unwritten: c.unwritten,
   };
 }
 

@@ -56,6 +56,8 @@ export interface ChildState {
   past: ReadonlyMap<string, DayUsage>;
   /** Charged on the other days of this week. */
   restOfWeekMs: number;
+  /** Days whose usage changed since it was last written. */
+  unwritten: readonly string[];
 }
 
 /** A close that was ordered for a process. */
@@ -124,8 +126,6 @@ export interface SessionState {
   sessions: Map<string, OpenSession>;
   /** A fresh actor ends no session before the first snapshot: until then nobody knows what still runs, or came back in time. */
   awaitingSnapshot: boolean;
-  /** Days whose usage changed since it was last written: `child day`. */
-  unwritten: Set<string>;
   writtenAwakeMs: number;
   /** The bias of the last output, ms. */
   postedBiasMs: number;
@@ -171,7 +171,12 @@ export function newChild(id: string): ChildState {
     relaunches: {},
     lastStartMs: 0,
   };
-  return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0 };
+  return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0, unwritten: [] };
+}
+
+/** The day's usage goes out with the next writing. */
+export function markUnwritten(child: ChildState, day: string): void {
+  if (!child.unwritten.includes(day)) child.unwritten = [...child.unwritten, day];
 }
 
 export function noExtra(day: string): Extra {
