@@ -35,7 +35,7 @@ export function psControl(): ProcessControl {
 
   return {
     look,
-    children: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [pid] : [])),
+    relatives: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [pid] : [])),
     ask: (marked) => signal(marked, 'SIGTERM'),
     force: (marked) => signal(marked, 'SIGKILL'),
   };

@@ -49,7 +49,7 @@ export function windowsControl(win32: Win32 = loadWin32()): ProcessControl {
 
   return {
     look,
-    children: (parents) =>
+    relatives: (parents) =>
       win32.processes().flatMap(({ pid, parentPid }) => (parents.has(parentPid) ? [pid] : [])),
     ask: (marked) =>
       held(marked, 'query', () =>
