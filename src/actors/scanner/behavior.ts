@@ -278,10 +278,10 @@ class Draft implements ScannerState {
 
   #other(pid: number, startKey: string | null, context: LookContext): void {
     const process = this.tracked.get(pid);
-    // Another start: the pid belongs to somebody else, and when the game went nobody saw.
+    // Another start: the pid belongs to somebody else.
     const reused = startKey !== null && startKey !== process?.startKey;
     const how = reused || context.cause === 'configure' ? 'gone' : 'exec';
-    this.#count(this.end(pid, reused ? null : context.atMs, how), context);
+    this.#count(this.end(pid, context.atMs, how), context);
   }
 
   /** The tracked process that this one is, or is part of over any number of parts (K4). */

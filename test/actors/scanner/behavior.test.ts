@@ -57,7 +57,7 @@ describe('the cases of the field', () => {
       ['+7/k1', '+8/k1', '-7/k1 exit'],
     ],
     [
-      'the pid is reused by another program between two scans: the game went, nobody saw when',
+      'the pid is reused by another program between two scans: the game went',
       [looks({ 7: game(7) }), looks({ 7: other('k2') })],
       ['+7/k1', '-7/k1 gone'],
     ],
@@ -248,6 +248,13 @@ describe('the cases of the field', () => {
       { message: { process: { startedAwakeMs: 101.25 } } },
       { message: { endedAwakeMs: 106.5 } },
     ]);
+  });
+
+  test('a pid that changes hands between two looks: the game went by the second, whoever has the pid now', () => {
+    for (const look of [gone, other('k2'), game(7, { key: 'k2' })]) {
+      const { effects } = run(looks({ 7: game(7) }), looks({ 7: look }, 'watch', 350));
+      expect(effects[1]).toMatchObject({ message: { endedAwakeMs: 350, how: 'gone' } });
+    }
   });
 
   test('nobody watched when it went: no moment is made up', () => {
