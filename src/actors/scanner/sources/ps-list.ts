@@ -120,6 +120,8 @@ export class PsListSource implements ProcessSource {
     if (!watched && !rules.mayMatch(exe)) return { is: 'other', startKey: null };
     const stat = readProc && parseProcStat(readProc(pid, 'stat'));
     if (readProc && (!stat || isGone(stat))) return { is: 'gone' };
+    // Its first thread has ended and others run on: of those `ps` says nothing.
+    if (stat?.state === 'Z') return { is: 'unreadable' };
     const startKey = stat
       ? linuxStartKey(this.#context.bootId, stat.startTicks)
       : String(seen.startTime?.getTime() ?? 'unknown');
