@@ -41,7 +41,7 @@ export type LookCause =
 /** What sources see. All times on the awake clock, ms. */
 export type Observation =
   | { readonly type: 'exec'; readonly pid: number; readonly atMs: number; readonly look: Look }
-  | { readonly type: 'fork'; readonly parent: number; readonly child: number }
+  | { readonly type: 'fork'; readonly parent: number; readonly child: number; readonly atMs: number }
   /** All threads of the process have ended; `successor`: the start of who has the pid already, null for nobody. */
   | {
       readonly type: 'exit';
@@ -62,7 +62,7 @@ interface Part {
   readonly parentPid: number;
   /** null: known from its fork only. */
   readonly startKey: string | null;
-  /** What it was last seen as; of one that is known from its fork only, what its parent was. */
+  /** What it was last seen as; of one that is known from its fork only, what its parent was, from that moment on. */
   readonly as: GameProcess;
 }
 
@@ -107,7 +107,7 @@ export function step(
   const draft = new Draft(state);
   switch (seen.type) {
     case 'fork':
-      draft.fork(seen.parent, seen.child);
+      draft.fork(seen);
       break;
     case 'exit':
       // An earlier owner of the pid, whose exec was handled so late that the look found this one.
@@ -186,8 +186,9 @@ class Draft implements ScannerState {
     this.missed = state.missed;
   }
 
-  fork(parent: number, child: number): void {
-    const as = this.tracked.get(parent) ?? this.parts.get(parent)?.as;
+  fork({ parent, child, atMs }: Extract<Observation, { type: 'fork' }>): void {
+    const of = this.tracked.get(parent) ?? this.parts.get(parent)?.as;
+    const as = of && { ...of, startedAwakeMs: atMs };
     if (as) this.parts.set(child, { parentPid: parent, startKey: null, as });
   }
 

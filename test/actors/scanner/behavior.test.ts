@@ -257,6 +257,18 @@ describe('the cases of the field', () => {
     }
   });
 
+  test('a fork of a renamed game that plays on began when it was forked, not when its parent did', () => {
+    const { effects } = run(
+      exec(7, first(7), 101),
+      fork(7, 8, 160),
+      exit(7),
+      looks({ 8: other('k2', 'e1') }),
+    );
+    expect(effects.at(-1)).toMatchObject({
+      message: { type: 'process.started', process: { pid: 8, startedAwakeMs: 160 } },
+    });
+  });
+
   test('nobody watched when it went: no moment is made up', () => {
     const { effects } = run(looks({ 7: game(7) }), looks({ 7: gone }, 'watch', null));
     expect(effects[1]).toMatchObject({ message: { endedAwakeMs: null, how: 'gone' } });

@@ -179,7 +179,7 @@ export class ProcEventsSource implements ProcessSource {
         break;
       case 'fork':
         this.#touched?.add(event.child);
-        this.#sink?.observe({ type: 'fork', parent: event.parent, child: event.child });
+        this.#sink?.observe({ type: 'fork', parent: event.parent, child: event.child, atMs: event.atMs });
         break;
       case 'answer':
         break;
