@@ -106,8 +106,13 @@ function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessContro
   const runs = (member: Marked) => isStill(member, control.look(member.pid));
   const living = () => [...members.values()].filter((member) => !refused.has(member.pid) && runs(member));
 
+  let newestLooked: number | null = null;
+
   /** Only of members that still run: a dead one's pid may be another's by now. */
   function grow(): void {
+    const newest = control.newestPid();
+    if (newest !== null && newest === newestLooked) return;
+    newestLooked = newest;
     for (;;) {
       const parents = new Set([...members.values()].filter(runs).map((member) => member.pid));
       const fresh = control

@@ -42,6 +42,8 @@ export interface ProcessControl {
    * `root` (`isForkOf`): who is forked twice, or as its parent ends, is nobody's child.
    */
   relatives(pids: ReadonlySet<number>, root: SeenProcess): number[];
+  /** The pid that was given out last: while it stands still nobody has new relatives. null: not known here. */
+  newestPid(): number | null;
   /** Both look again right before they touch, and touch nothing that is not `marked` any more. */
   ask(marked: Marked): Attempt;
   force(marked: Marked): Attempt;

@@ -23,6 +23,7 @@ interface Life extends SeenProcess {
 class Machine implements ProcessControl {
   readonly processes = new Map<number, Life>();
   readonly touched: string[] = [];
+  lists = 0;
   onAsk: (pid: number) => Attempt = () => ({ kind: 'done' });
   onForce: (pid: number) => Attempt = (pid) => {
     this.processes.delete(pid);
@@ -38,7 +39,12 @@ class Machine implements ProcessControl {
     return this.processes.get(pid) ?? null;
   }
 
+  newestPid(): number | null {
+    return Math.max(...this.processes.keys());
+  }
+
   relatives(pids: ReadonlySet<number>, root: SeenProcess): number[] {
+    this.lists += 1;
     const all = [...this.processes.values()];
     return all.filter((p) => pids.has(p.parent) || isForkOf(root, p)).map((p) => p.pid);
   }
@@ -187,6 +193,13 @@ describe('closing a process', () => {
     expect((await closing(machine, task({ execution }))).outcome).toBe('closed');
     expect(machine.touched).toEqual(['ask 100', 'ask 50', 'force 200', 'force 150']);
     expect(machine.processes.size).toBe(0);
+  });
+
+  it('while nothing is born the processes are listed once, however long it takes', async () => {
+    const machine = new Machine().run(100).run(300);
+    machine.onForce = () => ({ kind: 'done' });
+    expect((await closing(machine)).outcome).toBe('failed');
+    expect(machine.lists).toBe(1);
   });
 
   it('K4: what only looks like its execution is no fork of it', async () => {

@@ -76,6 +76,7 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
   return {
     look,
     relatives: (parents, root) => allPids().filter((pid) => isRelative(pid, parents, root)),
+    newestPid: () => readOr(() => Number(readFile('/proc/loadavg', 'latin1').trimEnd().split(' ').at(-1))),
     ask: (marked) => signal(marked, SIGTERM),
     force: (marked) => signal(marked, SIGKILL),
   };

@@ -36,6 +36,7 @@ export function psControl(): ProcessControl {
   return {
     look,
     relatives: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [pid] : [])),
+    newestPid: () => null,
     ask: (marked) => signal(marked, 'SIGTERM'),
     force: (marked) => signal(marked, 'SIGKILL'),
   };

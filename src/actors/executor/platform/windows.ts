@@ -51,6 +51,7 @@ export function windowsControl(win32: Win32 = loadWin32()): ProcessControl {
     look,
     relatives: (parents) =>
       win32.processes().flatMap(({ pid, parentPid }) => (parents.has(parentPid) ? [pid] : [])),
+    newestPid: () => null,
     ask: (marked) =>
       held(marked, 'query', () =>
         win32.closeWindows(marked.pid) > 0 ? { kind: 'done' } : { kind: 'cannot' },
