@@ -55,7 +55,12 @@ export type Observation =
       /** When a process that is gone now went; null: nobody watched. */
       readonly atMs: number | null;
       readonly looks: ReadonlyMap<number, Look>;
+      /** Every process was looked at, or is known by its events: what is not in it was no game. */
+      readonly complete?: boolean;
     };
+
+/** A process that is older was seen by a complete look as what it was then; sources look again at younger ones, ms. */
+const SETTLED_MS = 3_000;
 
 /** A process that is part of a tracked one. */
 interface Part {
@@ -72,6 +77,8 @@ export interface ScannerState {
   readonly parts: ReadonlyMap<number, Part>;
   /** What a reconcile had to put right, since the start. */
   readonly missed: number;
+  /** When all processes were looked at last, awake clock, ms; null: not yet. */
+  readonly completeAtMs: number | null;
 }
 
 export type ScannerEffect =
@@ -81,7 +88,12 @@ export type ScannerEffect =
 
 export type Step = readonly [state: ScannerState, effects: readonly ScannerEffect[]];
 
-export const INITIAL_STATE: ScannerState = { tracked: new Map(), parts: new Map(), missed: 0 };
+export const INITIAL_STATE: ScannerState = {
+  tracked: new Map(),
+  parts: new Map(),
+  missed: 0,
+  completeAtMs: null,
+};
 
 /** Names one process for good, over the reuse of its pid. */
 export function sameIdentity(a: ProcessIdentity, b: ProcessIdentity): boolean {
@@ -121,6 +133,7 @@ export function step(
       for (const [pid, look] of parentsFirst(seen.looks)) {
         draft.look(pid, look, { cause: seen.cause, atMs: seen.atMs, exec: false, isGame });
       }
+      if (seen.complete) draft.completeAtMs = seen.atMs;
       break;
     default:
       assertNever(seen);
@@ -139,7 +152,7 @@ function concerns(state: ScannerState, seen: Observation): boolean {
     case 'exec':
       return seen.look.is === 'game' || known(seen.pid);
     case 'looks':
-      return seen.looks.size > 0;
+      return seen.looks.size > 0 || seen.complete === true;
     default:
       return assertNever(seen);
   }
@@ -178,12 +191,14 @@ class Draft implements ScannerState {
   readonly tracked: Map<number, GameProcess>;
   readonly parts: Map<number, Part>;
   missed: number;
+  completeAtMs: number | null;
   readonly effects: ScannerEffect[] = [];
 
   constructor(state: ScannerState) {
     this.tracked = new Map(state.tracked);
     this.parts = new Map(state.parts);
     this.missed = state.missed;
+    this.completeAtMs = state.completeAtMs;
   }
 
   fork({ parent, child, atMs }: Extract<Observation, { type: 'fork' }>): void {
@@ -258,13 +273,20 @@ class Draft implements ScannerState {
       this.parts.set(pid, { parentPid: sighting.parentPid, startKey, as: process });
       return;
     }
-    this.parts.delete(process.pid);
+    const isNew = !this.parts.delete(process.pid) && context.cause !== 'configure';
     // Under other rules the same process is another game from now on: what was before is that one's.
     const begins = context.exec || (before !== undefined && sameIdentity(before, process));
-    const started = begins && context.atMs !== null ? { ...process, startedAwakeMs: context.atMs } : process;
+    const began = begins ? context.atMs : isNew ? this.#notBefore(process) : null;
+    const started = began !== null ? { ...process, startedAwakeMs: began } : process;
     this.tracked.set(process.pid, started);
     this.#post({ type: 'process.started', process: started, found: context.cause === 'configure' });
     this.#count(true, context);
+  }
+
+  /** What had been running for long when it was no game yet has executed the game since; null: it is not known to have. */
+  #notBefore({ startedAwakeMs }: GameProcess): number | null {
+    const { completeAtMs } = this;
+    return completeAtMs !== null && startedAwakeMs + SETTLED_MS < completeAtMs ? completeAtMs : null;
   }
 
   /** Still the same process and game; its execution, path or command line may be new. */

@@ -257,6 +257,24 @@ describe('the cases of the field', () => {
     }
   });
 
+  test('a process that was no game when all were looked at executed it since: it began by then, not with its process', () => {
+    const begins = (...seen: Observation[]) =>
+      run(...seen).effects.flatMap((effect) =>
+        effect.type === 'post' && effect.message.type === 'process.started'
+          ? [effect.message.process.startedAwakeMs]
+          : [],
+      );
+    const before = looks({}, 'reconcile', 60_000, true);
+    expect(begins(before, looks({ 7: game(7) }, 'watch', 64_000))).toEqual([60_000]);
+    expect(begins(before, looks({ 7: game(7) }, 'reconcile', 65_000, true))).toEqual([60_000]);
+    // Found at the start; by new rules; too young to have been seen as anything before; known as a part.
+    expect(begins(looks({ 7: game(7) }, 'rescan', 60_000, true))).toEqual([10]);
+    expect(begins(before, looks({ 7: game(7) }, 'configure', 64_000, true))).toEqual([10]);
+    expect(begins(looks({}, 'reconcile', 2_000, true), looks({ 7: game(7) }, 'watch', 2_020))).toEqual([10]);
+    const outlives = [exec(7, game(7), 100), looks({ 8: game(8, { parent: 7 }) }), exit(7, 61_000)];
+    expect(begins(...outlives, before, looks({ 8: game(8) }, 'watch', 64_000))).toEqual([100, 10]);
+  });
+
   test('a fork of a renamed game that plays on began when it was forked, not when its parent did', () => {
     const { effects } = run(
       exec(7, first(7), 101),

@@ -60,9 +60,11 @@ export const looks = (
   seen: Record<number, Look>,
   cause: LookCause = 'watch',
   atMs: number | null = 300,
+  complete = false,
 ): Observation => ({
   type: 'looks',
   cause,
   atMs,
+  complete,
   looks: new Map(Object.entries(seen).map(([pid, look]) => [Number(pid), look])),
 });

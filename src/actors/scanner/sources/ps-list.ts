@@ -95,7 +95,7 @@ export class PsListSource implements ProcessSource {
     const now = this.#context.clock.monotonic();
     const lapsed = now - this.#seenAt > 2 * LIST_TIMEOUT_MS;
     this.#seenAt = now;
-    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks });
+    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks, complete: true });
   }
 
   async #inTime(): Promise<readonly ProcessDescriptor[]> {
