@@ -92,7 +92,7 @@ export function createRouter(options: RouterOptions): Router {
 
   function started(process: GameProcess, found: boolean): void {
     const known = told.get(process);
-    const row = known ?? newlyTold(process, found);
+    const row = known ?? { ...newlyTold(process, found), ...closing.markOf(process) };
     if (!known) tellStart(row);
     postStart(row, found);
     if (isSelfTest(process)) void closing.closeAll([row], 'command');
