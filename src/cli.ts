@@ -44,7 +44,7 @@ function program(): Command {
       // Before the rest is loaded: what starts beside busy programs must not queue behind them.
       raisePriority();
       const { run } = await import('./cli/run.ts');
-      settle(await run(options, signals));
+      await run(options, signals);
     });
 
   root

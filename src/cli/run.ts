@@ -29,7 +29,7 @@ export interface RunOptions {
 /** A stop that takes longer than this ends the process anyway, ms (contract C4: within 5 s). */
 const STOP_DEADLINE_MS = 4_500;
 
-export async function run(options: RunOptions, signals: Signals): Promise<ExitCode> {
+export async function run(options: RunOptions, signals: Signals): Promise<never> {
   const wanted = resolve(options.dataDir ?? defaultDataDir());
   // Whoever removes the directory it was started in would take every new thread from it: none starts without one.
   process.chdir('/');
@@ -65,7 +65,8 @@ export async function run(options: RunOptions, signals: Signals): Promise<ExitCo
   const code = await ending.asked;
   await agent.stop();
   if (abandonedThreads() > 0) endProcess(code);
-  return code;
+  // Not by running out of work: Node then gives the signals back first, and a second one would end it as a failure.
+  process.exit(code);
 }
 
 /** Why the agent ends: a signal, or a failure that no restart mends. */
