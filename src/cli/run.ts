@@ -7,7 +7,8 @@ import { describeErrors, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
 import { endProcess } from '../app/end-process.ts';
 import type { LoadLimit } from '../app/load-rule.ts';
-import { createLogger, type Logger, type LogLevel } from '../app/logger.ts';
+import type { LogLevel } from '../app/log-levels.ts';
+import { createLogger, type Logger } from '../app/logger.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
@@ -89,7 +90,8 @@ function endings(
     settle(code);
   };
   void signals.stop.then((signal) => end(EXIT.ok, signal));
-  process.on('uncaughtException', (error) => {
+  // From here on it belongs into the log.
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => {
     logger.error({ err: error }, 'an unexpected failure');
     endProcess(EXIT.gaveUp);
   });
