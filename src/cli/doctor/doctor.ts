@@ -9,7 +9,7 @@ import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
 import { isToken, tokenFiles } from '../../app/tokens.ts';
 import { AgentApi, AgentError } from '../../client/agent-api.ts';
-import { type AgentFile, findAgent, findEndpoint } from '../../client/discover.ts';
+import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../../client/discover.ts';
 import { nodeFetch } from '../../client/node-fetch.ts';
 import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
 import type { Position } from '../../protocol/position.ts';
@@ -61,6 +61,8 @@ async function examine(dir: string): Promise<Finding[]> {
     agent = await findAgent(dir);
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
+    if (error instanceof NotRunningError && error.hidden)
+      return [{ check: 'agent', verdict: 'problem', said, remedy: 'ask as the account of the agent' }];
     const remedy = 'playwarden service install, or playwarden run; another place: --data-dir';
     return [
       { check: 'agent', verdict: 'problem', said, remedy },
