@@ -3,7 +3,7 @@
  * nothing else on standard output (contract C2); signals stop it or make it reload (C4).
  */
 import { resolve } from 'node:path';
-import { describeErrors, readConfig } from '../app/config-file.ts';
+import { configToStartWith, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
 import { endProcess } from '../app/end-process.ts';
 import type { LoadLimit } from '../app/load-rule.ts';
@@ -34,18 +34,16 @@ export async function run(options: RunOptions, signals: Signals): Promise<never>
   const wanted = resolve(options.dataDir ?? defaultDataDir());
   // Whoever removes the directory it was started in would take every new thread from it: none starts without one.
   process.chdir('/');
-  const read = readConfig(options.config, wanted);
-  if (!read.ok)
-    throw new UserError(EXIT.config, `${read.file} does not hold:\n${describeErrors(read.errors)}`);
+  const config = configToStartWith(options.config, wanted);
   const dataDir = await prepareDataDir(wanted);
   const logger = await createLogger(options.logLevel);
   const ending = endings(logger, signals);
 
-  if (!read.config.security.require_token) {
+  if (!config.security.require_token) {
     logger.warn({}, 'security.require_token is false: every program of this PC may command the agent');
   }
   const agent = await startAgent({
-    config: withFlags(read.config, options),
+    config: withFlags(config, options),
     dataDir,
     logger,
     restartLimits: options.restartLimits,
