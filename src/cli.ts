@@ -4,7 +4,7 @@
  * bundle, so that a package that is missing is told in one sentence as well.
  */
 import { asUserError } from './cli/failure.ts';
-import { EXIT, type ExitCode } from './protocol/exit-codes.ts';
+import { EXIT, type ExitCode, UserError } from './protocol/exit-codes.ts';
 
 /** What a command left open keeps its process no longer than this, ms. */
 const LINGER_MS = 3_000;
@@ -23,12 +23,17 @@ function failure(error: unknown): ExitCode {
 
 // Node 20 rejects a promise of its own too when a package fails that an imported file imports.
 process.on('uncaughtException', (error) => process.exit(failure(error)));
-// Whoever read the output may be gone (`playwarden help | true`): the command still ends as it did.
-for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
+process.stderr.on('error', () => {});
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read the output may be gone (`playwarden help | true`): the command still ends as it did.
+  if (error.code === 'EPIPE') return;
+  const said = `Standard output takes nothing (${error.message}): what was printed is not whole.`;
+  process.exitCode = failure(new UserError(EXIT.disk, said));
+});
 import('./cli/program.ts')
   .then(({ runProgram }) => runProgram())
   .catch(failure)
   .then((code) => {
-    process.exitCode = code;
+    process.exitCode = failed ?? code;
     setTimeout(() => process.exit(), LINGER_MS).unref();
   });

@@ -54,9 +54,9 @@ export async function run(options: RunOptions, signals: Signals): Promise<never>
 
   const { port, token_file, source } = agent.about;
   // Whoever waited for the line may be gone; the children's limits hold all the same.
-  process.stdout.on('error', ({ message }) =>
-    logger.warn({ reason: message }, 'standard output takes nothing'),
-  );
+  process.stdout
+    .removeAllListeners('error')
+    .on('error', ({ message }) => logger.warn({ reason: message }, 'standard output takes nothing'));
   process.stdout.write(
     `playwarden ready http://127.0.0.1:${port} token-file=${token_file} source=${source}\n`,
   );

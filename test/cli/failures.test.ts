@@ -1,6 +1,6 @@
 /** C5: what a user can mend, and what is no failure at all, is never a stack trace. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +28,13 @@ describe.runIf(process.platform !== 'win32')('C5: output that nobody takes', () 
   test.each(['help', 'service install --print', 'config print'])('%s | true ends quietly', (args) => {
     const line = `${args} | { exec <&-; sleep 0.5; }; exit "\${PIPESTATUS[0]}"`;
     expect(run(line)).toEqual({ status: 0, stderr: '' });
+  });
+
+  test.runIf(existsSync('/dev/full'))('a file on a full disk is told: 74, whatever the command found', () => {
+    const stderr =
+      'Standard output takes nothing (ENOSPC: no space left on device, write): what was printed is not whole.\n';
+    expect(run('config print > /dev/full')).toEqual({ status: 74, stderr });
+    expect(run(`doctor --data-dir "${root}" > /dev/full`)).toEqual({ status: 74, stderr });
   });
 });
 
