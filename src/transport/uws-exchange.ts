@@ -4,13 +4,13 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { type BodyResult, header, type Reply, type RequestHead, statusLine } from './http-message.ts';
-import type { UnreadAnswers } from './unread-answers.ts';
+import type { Stalled } from './stalled.ts';
 
 export class Exchange {
   /** HEAD is answered without a body. */
   method = 'GET';
   readonly #res: HttpResponse;
-  readonly #unread: UnreadAnswers;
+  readonly #stalled: Stalled;
   readonly #failed: (where: string, error: unknown) => void;
   #aborted = false;
   /** An answer was begun; `#open` until it is written whole. */
@@ -18,9 +18,9 @@ export class Exchange {
   #open = true;
   #onAbort: (() => void)[] = [];
 
-  constructor(res: HttpResponse, unread: UnreadAnswers, failed: (where: string, error: unknown) => void) {
+  constructor(res: HttpResponse, stalled: Stalled, failed: (where: string, error: unknown) => void) {
     this.#res = res;
-    this.#unread = unread;
+    this.#stalled = stalled;
     this.#failed = failed;
     res.onAborted(() => {
       this.#aborted = true;
@@ -40,19 +40,22 @@ export class Exchange {
     return new Promise((resolve) => {
       if (this.#aborted) return resolve({ kind: 'aborted' });
       if (Number(header(head, 'content-length') ?? 0) > maxBytes) return resolve({ kind: 'too-large' });
-      const chunks: Buffer[] = [];
+      let chunks: Buffer[] = [];
       let size = 0;
-      this.onAbort(() => resolve({ kind: 'aborted' }));
+      const settle = (result: BodyResult): void => {
+        chunks = [];
+        this.#stalled.release(this);
+        resolve(result);
+      };
+      this.onAbort(() => settle({ kind: 'aborted' }));
       this.#res.onData((chunk, isLast) =>
         this.#guard('body', () => {
           size += chunk.byteLength;
-          if (size > maxBytes) {
-            chunks.length = 0;
-            return resolve({ kind: 'too-large' });
-          }
+          if (size > maxBytes) return settle({ kind: 'too-large' });
           // The chunk is only valid inside this callback.
           chunks.push(Buffer.from(chunk.slice(0)));
-          if (isLast) resolve({ kind: 'whole', bytes: Buffer.concat(chunks) });
+          if (isLast) settle({ kind: 'whole', bytes: Buffer.concat(chunks) });
+          else this.#stalled.hold(this, size, () => this.#res.close());
         }),
       );
     });
@@ -99,11 +102,11 @@ export class Exchange {
       });
       return accepted;
     });
-    this.#unread.hold(this, bytes.length, () => res.close());
+    this.#stalled.hold(this, bytes.length, () => res.close());
   }
 
   #written(onWritten: Reply['onWritten'], whole: boolean): void {
-    this.#unread.release(this);
+    this.#stalled.release(this);
     if (!this.#open) return;
     this.#open = false;
     if (whole) this.#onAbort = [];
