@@ -10,9 +10,10 @@ import { cost } from './cost/cost.ts';
 import { delivery } from './delivery/delivery.ts';
 import { detect } from './detect/detect.ts';
 import { type Asked, type Group, message, runCase } from './harness/bench.ts';
+import { pace } from './harness/pace.ts';
 import { http } from './http/http.ts';
 import { peers } from './peers/peers.ts';
-import { compare, comparisonText } from './report/compare.ts';
+import { compare, comparisonText, paceText } from './report/compare.ts';
 import { judge, type Measure } from './report/measure.ts';
 import { busyShare, describeRun, loads, machine, type Results, readResults } from './report/results.ts';
 import { table } from './report/text.ts';
@@ -67,10 +68,13 @@ async function main(): Promise<void> {
   const noise = { loadBefore: loads(), busyBefore: await busyShare(1_000) };
   const at = new Date().toISOString();
   const measures: Measure[] = [];
+  const paceUs: Record<string, number> = {};
   for (const group of chosen) {
     for (const one of group.cases) {
       const begun = performance.now();
+      const before = pace();
       const found = await runCase(group.name, one, asked);
+      paceUs[`${group.name}.${one.name}`] = (before + pace()) / 2;
       const seconds = ((performance.now() - begun) / 1_000).toFixed(0);
       console.log(`\n${group.name}.${one.name} (${seconds} s)\n${table(found)}`);
       measures.push(...found);
@@ -81,6 +85,7 @@ async function main(): Promise<void> {
     smoke: values.smoke,
     machine: machine(),
     noise: { ...noise, loadAfter: loads() },
+    paceUs,
     measures,
   };
   const file = values.json ?? fileURLToPath(new URL(`./${at.replaceAll(':', '-')}.json`, import.meta.url));
@@ -89,7 +94,8 @@ async function main(): Promise<void> {
   console.log(`\n${describeRun(results)}`);
   console.log(summary(measures));
   if (earlier) {
-    console.log(`\nagainst the run of ${earlier.at}: ${comparisonText(compare(earlier.measures, measures))}`);
+    console.log(`\nagainst the run of ${earlier.at}: ${comparisonText(compare(earlier, results))}`);
+    console.log(paceText(earlier, results));
   }
   console.log(`kept in ${file}`);
   // A smoke run is for rot: a case that no longer runs is an error, a goal that is missed in it is not.

@@ -1,9 +1,16 @@
 /**
  * Two runs side by side. A difference inside the noise band is called noise: the bands are what runs of the same code
- * on an otherwise quiet machine with two cores have shown. Pure.
+ * on an otherwise quiet machine with two cores have shown. What the machine's own pace accounts for (harness/pace.ts)
+ * is noise too: a time is compared with the nearest one between what was measured before and the same at today's pace.
+ * Pure.
  */
-import type { Measure } from './measure.ts';
+import type { Measure, Unit } from './measure.ts';
+import type { Results } from './results.ts';
+import { median } from './samples.ts';
 import { figure } from './text.ts';
+
+/** What of a run is compared. */
+type Run = Pick<Results, 'measures' | 'paceUs'>;
 
 /** How far two runs of the same code may lie apart. */
 export interface Band {
@@ -39,18 +46,45 @@ export function noiseBand({ id, unit, goal }: Measure): Band | null {
   return { share: 0.25, least: 0 };
 }
 
-export function compare(before: readonly Measure[], after: readonly Measure[]): readonly Difference[] {
-  const known = new Map(before.map((m) => [m.id, m]));
-  return after.flatMap((measure) => {
+export function compare(before: Run, after: Run): readonly Difference[] {
+  const known = new Map(before.measures.map((m) => [m.id, m]));
+  return after.measures.flatMap((measure) => {
     const { value } = measure;
     const old = known.get(measure.id)?.value;
     const band = noiseBand(measure);
     if (old === null || old === undefined || value === null || band === null) return [];
     const change = old === value ? 0 : value / old - 1;
-    const largest = Math.max(Math.abs(old), Math.abs(value));
-    const noise = Math.abs(value - old) <= Math.max(band.share * largest, band.least);
+    const paced = old * paceFactor(measure, slowerBy(before, after, caseOf(measure.id)));
+    const nearest = Math.min(Math.max(value, Math.min(old, paced)), Math.max(old, paced));
+    const largest = Math.max(Math.abs(nearest), Math.abs(value));
+    const noise = Math.abs(value - nearest) <= Math.max(band.share * largest, band.least);
     return [{ measure, before: old, after: value, change, band, noise }];
   });
+}
+
+/** One sentence on how fast the machine was, beside the earlier run. */
+export function paceText(before: Run, after: Run): string {
+  const factors = Object.keys(after.paceUs ?? {}).flatMap((one) => slowerBy(before, after, one) ?? []);
+  if (factors.length === 0) return 'the earlier run does not say how fast its machine was';
+  const [least, most] = [Math.min(...factors), Math.max(...factors)].map((f) => f.toFixed(2));
+  const middle = median(factors).toFixed(2);
+  return `the same piece of work took ${middle} times as long as then (${least} to ${most} times by case); what that accounts for counts as noise`;
+}
+
+const caseOf = (id: string): string => id.split('.').slice(0, 2).join('.');
+
+/** How many times as long the same work took around this case; null: one of the runs does not say. */
+function slowerBy({ paceUs: then }: Run, { paceUs: now }: Run, one: string): number | null {
+  const [a, b] = [then?.[one], now?.[one]];
+  return a && b ? b / a : null;
+}
+
+const TIMES: readonly Unit[] = ['ns', 'µs', 'ms', 's', '%'];
+
+/** What a slower machine does to this figure by itself. */
+function paceFactor({ unit }: Measure, slower: number | null): number {
+  if (slower === null) return 1;
+  return TIMES.includes(unit) ? slower : unit === '/s' ? 1 / slower : 1;
 }
 
 /** What has changed, a line each, and how much has not. */

@@ -24,6 +24,8 @@ export interface Results {
   readonly smoke: boolean;
   readonly machine: Machine;
   readonly noise: Noise;
+  /** How long the same piece of work took around each case (`group.case`), µs; runs of before 2026-11-29 have none. */
+  readonly paceUs?: Readonly<Record<string, number>>;
   readonly measures: readonly Measure[];
 }
 
@@ -58,9 +60,14 @@ export function cpuTimes(): { readonly busy: number; readonly total: number } {
 
 export const loads = (): readonly number[] => loadavg().map((load) => Math.round(load * 100) / 100);
 
-export function describeRun({ at, machine: m, noise }: Results): string {
+export function describeRun({ at, machine: m, noise, paceUs = {} }: Results): string {
   const around = `load average ${noise.loadBefore[0]} before and ${noise.loadAfter[0]} after, ${noise.busyBefore.toFixed(0)} % of all cores busy before the first measure`;
-  return `${at}\n${m.cores} × ${m.cpu}, ${m.memoryMb} MB, ${m.kernel}, Node ${m.node}\n${around}`;
+  const times = Object.values(paceUs);
+  const pace =
+    times.length === 0
+      ? ''
+      : `\none piece of work that is always the same took ${Math.min(...times).toFixed(0)} to ${Math.max(...times).toFixed(0)} µs, as the machine's pace changed from case to case`;
+  return `${at}\n${m.cores} × ${m.cpu}, ${m.memoryMb} MB, ${m.kernel}, Node ${m.node}\n${around}${pace}`;
 }
 
 export function readResults(file: string): Results {

@@ -5,7 +5,8 @@
 import type { CloseReport } from '../protocol/commands.ts';
 import type { Config } from '../protocol/config.ts';
 import type { Explanation } from '../protocol/events.ts';
-import type { CloseOrder, CloseTask, ProcessIdentity, ToSession } from '../protocol/messages.ts';
+import { isSameExecution } from '../protocol/execution.ts';
+import type { CloseOrder, CloseTask, GameProcess, ProcessIdentity, ToSession } from '../protocol/messages.ts';
 import type { Store, ToldProcess } from '../protocol/ports.ts';
 import { processKey } from './process-key.ts';
 import type { ToldProcesses } from './told-processes.ts';
@@ -30,14 +31,30 @@ export interface Closing {
     how: ToldProcess['closing'],
     why?: Explanation,
   ): Promise<readonly CloseReport[]>;
+  /** How the stop of a new process is to be told: one that was forked from what is being closed is closed with it. */
+  markOf(process: GameProcess): Mark;
   /** Its stop is told: there is no mark any more to take back. */
   ended(identity: ProcessIdentity): void;
 }
+
+type Mark = Pick<ToldProcess, 'closing' | 'why'>;
+
+/** A process that is being closed, until the closes that were ordered with it have settled too. */
+interface UnderWay extends Mark {
+  readonly target: GameProcess;
+}
+
+/** The executor closes a process with what was forked from it (contract K4), even where that was told as its own. */
+const isKin = (a: GameProcess, b: GameProcess) =>
+  processKey(a) !== processKey(b) && isSameExecution(a, b) && a.user === b.user;
 
 export function createClosing(options: ClosingOptions): Closing {
   const { store, told, config, log } = options;
   /** Closes under way or done, by process: how its stop is to be told is known as long as there is one. */
   const closes = new Map<string, number>();
+  const underWay = new Set<UnderWay>();
+  const isClosedWithKin = (process: GameProcess) =>
+    [...underWay].some(({ target }) => isKin(target, process));
 
   async function closeAll(
     rows: readonly ToldProcess[],
@@ -48,7 +65,9 @@ export function createClosing(options: ClosingOptions): Closing {
     store.commit(() => {
       for (const row of rows) if (!row.closing) told.markClosing(row.process, how, why);
     });
-    return Promise.all(
+    const ordered = rows.map(({ process: target }) => ({ target, closing: how, ...(why && { why }) }));
+    for (const one of ordered) underWay.add(one);
+    const reports = Promise.all(
       rows.map(async ({ process: target }) => {
         count(target, 1);
         const { pid, startKey, name, path, command, execution = null } = target;
@@ -57,10 +76,23 @@ export function createClosing(options: ClosingOptions): Closing {
           waitMs,
           ownPids: [process.pid],
         });
-        if (report.outcome !== 'closed' && count(target, -1) === 0) told.markClosing(target, null);
+        if (report.outcome !== 'closed' && count(target, -1) === 0) takeBack(target, report);
         return report;
       }),
     );
+    return reports.finally(() => {
+      for (const one of ordered) underWay.delete(one);
+    });
+  }
+
+  function takeBack(target: GameProcess, { outcome }: CloseReport): void {
+    // Gone before its turn, with its kin.
+    if (outcome === 'not_running' && isClosedWithKin(target)) return;
+    told.markClosing(target, null);
+    const heirs = told
+      .all()
+      .filter(({ process }) => isKin(target, process) && !closes.has(processKey(process)));
+    for (const { process } of heirs) told.markClosing(process, null);
   }
 
   function count(identity: ProcessIdentity, by: 1 | -1): number {
@@ -84,6 +116,10 @@ export function createClosing(options: ClosingOptions): Closing {
       return closeAll(rows, 'command');
     },
     closeAll,
+    markOf(process) {
+      const { closing = null, why } = [...underWay].find(({ target }) => isKin(target, process)) ?? {};
+      return { closing, ...(why && { why }) };
+    },
     ended: (identity) => void closes.delete(processKey(identity)),
   };
 }

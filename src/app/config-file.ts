@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, DEFAULT_CONFIG, parseConfig } from '../protocol/config.ts';
+import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { FieldError } from '../protocol/problems.ts';
 import { isThere, reasonOf } from './data-dir.ts';
 import { readSmallFile } from './small-file.ts';
@@ -30,6 +31,13 @@ export function readConfig(named: string | undefined, dataDir: string): ConfigRe
     named === undefined && process.platform !== 'win32' ? writableByOthers(file, dataDir) : null;
   if (problem !== null) return { ok: false, file, errors: [{ path: '$', message: problem }] };
   return readConfigText(text, file);
+}
+
+/** The configuration that an agent would start with. Throws UserError 78 with every problem. */
+export function configToStartWith(named: string | undefined, dataDir: string): Config {
+  const read = readConfig(named, dataDir);
+  if (read.ok) return read.config;
+  throw new UserError(EXIT.config, `${read.file} does not hold:\n${describeErrors(read.errors)}`);
 }
 
 /** Who beside root and the owner of the directory may write in the file, and what mends that; null: nobody. */

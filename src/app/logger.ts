@@ -1,8 +1,6 @@
 /** The log of the agent: JSON lines on standard error, a readable form where that is a terminal (contract C2). */
 import { type DestinationStream, pino } from 'pino';
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { LogLevel } from './log-levels.ts';
 
 /** What the parts of the agent are given to log with. */
 export interface Logger {

@@ -97,7 +97,7 @@ export function createRouter(options: RouterOptions): Router {
 
   function started(process: GameProcess, found: boolean): void {
     const known = told.get(process);
-    const row = known ?? newlyTold(process, found);
+    const row = known ?? { ...newlyTold(process, found), ...closing.markOf(process) };
     if (!known) tellStart(row);
     postStart(row, found);
     if (isSelfTest(process)) void closing.closeAll([row], 'command');
@@ -128,12 +128,21 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   /**
-   * Told once the start was taken in. The session actor hears of it in its turn among what other processes do; only behind
-   * what waits for the same process it hears of it with that.
+   * Told once the start was taken in, and then heard by the session actor, which hears of it in its turn among what other
+   * processes do: at once, unless something waits for the same process.
    */
   function stops(identity: ProcessIdentity, endedAwakeMs: number | null, how: HowItStops = 'ends'): void {
-    const ended = gate.isHeld(identity) ? null : end(identity, endedAwakeMs, how);
-    gate.whenTaken(identity, () => tellStop(identity, ended ?? end(identity, endedAwakeMs, how), how));
+    if (gate.isHeld(identity)) {
+      gate.whenTaken(identity, () => {
+        const ended = end(identity, endedAwakeMs, how);
+        tellStop(identity, ended, how);
+        postEnd(ended, how);
+      });
+    } else {
+      const ended = end(identity, endedAwakeMs, how);
+      gate.whenTaken(identity, () => tellStop(identity, ended, how));
+      postEnd(ended, how);
+    }
   }
 
   /** null: it is not told as anything. */
@@ -141,12 +150,9 @@ export function createRouter(options: RouterOptions): Router {
     const row = told.get(identity);
     if (!row) return null;
     ending.add(processKey(identity));
+    const ended = { ...row, endedAwakeMs, bootId };
     // What ran in another boot has ended with it, and its moments mean nothing here.
-    if (how === 'was gone' && row.bootId !== bootId) return { ...row, endedAwakeMs, bootId };
-    const ended = unheard.add(row, endedAwakeMs);
-    // Of what went with the run before, the session actor may not even know the start.
-    if (how === 'was gone') postPlay(ended);
-    else postStop(ended);
+    if (how !== 'was gone' || row.bootId === bootId) unheard.add(ended);
     return ended;
   }
 
@@ -166,9 +172,13 @@ export function createRouter(options: RouterOptions): Router {
     closing.ended(identity);
   }
 
-  function postStop({ process: { pid, startKey }, endedAwakeMs, closing: by }: EndedProcess): void {
-    const identity = { pid, startKey };
-    options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...(by && { by }) });
+  function postEnd(ended: EndedProcess | null, how: HowItStops): void {
+    if (!ended || !unheard.has(ended)) return;
+    const { process, endedAwakeMs, closing: by } = ended;
+    const identity = { pid: process.pid, startKey: process.startKey };
+    // Of what went with the run before, the session actor may not even know the start.
+    if (how === 'was gone') postPlay(ended);
+    else options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...(by && { by }) });
   }
 
   function postPlay({ process, child, endedAwakeMs, closing: by }: EndedProcess): void {

@@ -66,6 +66,10 @@ export function createSyncDesk(
         askAtMs: null,
       };
       if (before.confirmed) return { ok: true, value: { session_id, confirmed: true, already: true } };
+      // It speaks of the request that is to be repeated already: a report that comes twice does not put it off.
+      if (!success && before.askAtMs !== null) {
+        return { ok: true, value: { session_id, confirmed: false, already: false } };
+      }
       const asks = before.asks + (success ? 0 : 1);
       const after = {
         ...before,

@@ -75,10 +75,15 @@ function load(file: string, kind: Kind): string {
     }
   }
   const token = readFileSync(file, 'utf8').trim();
-  if (!/^[A-Za-z0-9_-]{43}$/.test(token)) {
+  if (!isToken(token)) {
     throw new UserError(EXIT.config, `${file} does not hold a token: delete it and start again.`);
   }
   return token;
+}
+
+/** Whether a text has the form of a token. */
+export function isToken(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text);
 }
 
 function write(file: string, kind: Kind): string {

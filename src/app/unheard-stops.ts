@@ -14,11 +14,9 @@ export class UnheardStops {
   /** Oldest first. */
   #all: EndedProcess[] = [];
   readonly #store: ToldStore;
-  readonly #bootId: string;
 
   constructor(store: ToldStore, bootId: string) {
     this.#store = store;
-    this.#bootId = bootId;
     for (const row of store.ended()) {
       // The moments of another boot's clock mean nothing, and the boot has ended its sessions.
       if (row.bootId === bootId) this.#all.push(row);
@@ -30,17 +28,19 @@ export class UnheardStops {
     return this.#all;
   }
 
-  /** `endedAwakeMs` null: nobody saw when. */
-  add(row: ToldProcess, endedAwakeMs: number | null): EndedProcess {
-    const ended = { ...row, endedAwakeMs, bootId: this.#bootId };
+  add(ended: EndedProcess): void {
     this.#all.push(ended);
     if (this.#all.length > MAX_UNHEARD) this.#drop(this.#all[0]);
-    return ended;
+  }
+
+  /** The session actor is still to take it in. */
+  has(ended: EndedProcess): boolean {
+    return this.#all.includes(ended);
   }
 
   /** Its stop is told: nothing else of it is kept any more. */
   keep(ended: EndedProcess): void {
-    if (this.#all.includes(ended)) this.#store.putEnded(ended);
+    if (this.has(ended)) this.#store.putEnded(ended);
   }
 
   /** The session actor took in a stop of this process: of several the first. */

@@ -4,7 +4,7 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultDataDir, prepareDataDir, reasonOf } from '../app/data-dir.ts';
+import { defaultDataDir, reasonOf } from '../app/data-dir.ts';
 import { readSmallFile } from '../app/small-file.ts';
 import { writeWholeFile } from '../app/whole-file.ts';
 import { findAgent } from '../client/discover.ts';
@@ -12,6 +12,7 @@ import type { ParentKey } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
 import { columns } from './columns.ts';
 import { type InForce, keyInForce } from './key-in-force.ts';
+import { ownDataDir } from './own-data-dir.ts';
 import { parentKeysOf, readDocument, readPublicKey, withParentKeys } from './parent-key-file.ts';
 import type { DataDirOption } from './running-agent.ts';
 
@@ -28,7 +29,7 @@ const LEAST_PREFIX = 6;
 export async function addParentKey(keyFile: string, options: ParentKeyOptions): Promise<ExitCode> {
   const key = readPublicKey(readText(keyFile));
   const print = await thumbprint(key);
-  if (options.config === undefined) await prepareDataDir(options.dataDir ?? defaultDataDir());
+  if (options.config === undefined) await ownDataDir(options);
   const file = configOf(options);
   const keys = parentKeysOf(file);
   const known = keys.some((other) => other.key.x === key.x);

@@ -3,11 +3,12 @@
  * nothing else on standard output (contract C2); signals stop it or make it reload (C4).
  */
 import { resolve } from 'node:path';
-import { describeErrors, readConfig } from '../app/config-file.ts';
+import { configToStartWith, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
 import { endProcess } from '../app/end-process.ts';
 import type { LoadLimit } from '../app/load-rule.ts';
-import { createLogger, type Logger, type LogLevel } from '../app/logger.ts';
+import type { LogLevel } from '../app/log-levels.ts';
+import { createLogger, type Logger } from '../app/logger.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
@@ -29,22 +30,20 @@ export interface RunOptions {
 /** A stop that takes longer than this ends the process anyway, ms (contract C4: within 5 s). */
 const STOP_DEADLINE_MS = 4_500;
 
-export async function run(options: RunOptions, signals: Signals): Promise<ExitCode> {
+export async function run(options: RunOptions, signals: Signals): Promise<never> {
   const wanted = resolve(options.dataDir ?? defaultDataDir());
   // Whoever removes the directory it was started in would take every new thread from it: none starts without one.
   process.chdir('/');
-  const read = readConfig(options.config, wanted);
-  if (!read.ok)
-    throw new UserError(EXIT.config, `${read.file} does not hold:\n${describeErrors(read.errors)}`);
+  const config = configToStartWith(options.config, wanted);
   const dataDir = await prepareDataDir(wanted);
   const logger = await createLogger(options.logLevel);
   const ending = endings(logger, signals);
 
-  if (!read.config.security.require_token) {
+  if (!config.security.require_token) {
     logger.warn({}, 'security.require_token is false: every program of this PC may command the agent');
   }
   const agent = await startAgent({
-    config: withFlags(read.config, options),
+    config: withFlags(config, options),
     dataDir,
     logger,
     restartLimits: options.restartLimits,
@@ -55,9 +54,9 @@ export async function run(options: RunOptions, signals: Signals): Promise<ExitCo
 
   const { port, token_file, source } = agent.about;
   // Whoever waited for the line may be gone; the children's limits hold all the same.
-  process.stdout.on('error', ({ message }) =>
-    logger.warn({ reason: message }, 'standard output takes nothing'),
-  );
+  process.stdout
+    .removeAllListeners('error')
+    .on('error', ({ message }) => logger.warn({ reason: message }, 'standard output takes nothing'));
   process.stdout.write(
     `playwarden ready http://127.0.0.1:${port} token-file=${token_file} source=${source}\n`,
   );
@@ -65,7 +64,8 @@ export async function run(options: RunOptions, signals: Signals): Promise<ExitCo
   const code = await ending.asked;
   await agent.stop();
   if (abandonedThreads() > 0) endProcess(code);
-  return code;
+  // Not by running out of work: Node then gives the signals back first, and a second one would end it as a failure.
+  process.exit(code);
 }
 
 /** Why the agent ends: a signal, or a failure that no restart mends. */
@@ -88,7 +88,8 @@ function endings(
     settle(code);
   };
   void signals.stop.then((signal) => end(EXIT.ok, signal));
-  process.on('uncaughtException', (error) => {
+  // From here on it belongs into the log.
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => {
     logger.error({ err: error }, 'an unexpected failure');
     endProcess(EXIT.gaveUp);
   });

@@ -23,10 +23,8 @@ export async function runningAgent(options: DataDirOption): Promise<AgentFile> {
   const dir = options.dataDir ?? defaultDataDir();
   return findAgent(dir).catch((error) => {
     if (!(error instanceof NotRunningError)) throw error;
-    throw new UserError(
-      EXIT.cannotServe,
-      `No agent to talk to: ${error.message}. Name its --data-dir, or start one.`,
-    );
+    const mend = error.hidden ? 'Ask as the account of the agent' : 'Name its --data-dir, or start one';
+    throw new UserError(EXIT.cannotServe, `No agent to talk to: ${error.message}. ${mend}.`);
   });
 }
 

@@ -1,12 +1,12 @@
 /** `playwarden token rotate`: new tokens in the data directory; a running agent takes them and drops the old. */
-import { defaultDataDir, prepareDataDir } from '../app/data-dir.ts';
 import { rotateTokens } from '../app/tokens.ts';
 import { findAgent } from '../client/discover.ts';
 import { EXIT, type ExitCode } from '../protocol/exit-codes.ts';
+import { ownDataDir } from './own-data-dir.ts';
 import type { DataDirOption } from './running-agent.ts';
 
 export async function rotate(options: DataDirOption): Promise<ExitCode> {
-  const dir = await prepareDataDir(options.dataDir ?? defaultDataDir());
+  const dir = await ownDataDir(options);
   const agent = await findAgent(dir).catch(() => null);
   rotateTokens(dir);
   const told = agent !== null && process.platform !== 'win32';

@@ -25,16 +25,22 @@ export type AgentFile = z.infer<typeof agentFile>;
 
 /** No agent runs there, or not one that may be trusted with a token. The message is a sentence for a user. */
 export class NotRunningError extends Error {
-  constructor(message: string) {
+  /** This account may not see whether one runs. */
+  readonly hidden: boolean;
+
+  constructor(message: string, hidden = false) {
     super(message);
     this.name = 'NotRunningError';
+    this.hidden = hidden;
   }
 }
 
 /** Rejects with NotRunningError unless a live agent of this data directory holds the port it names. */
 export async function findAgent(dataDir: string): Promise<AgentFile> {
   const file = join(dataDir, 'agent.json');
-  const agent = agentFile.safeParse(await readJson(file)).data;
+  const read = await readJson(file);
+  if (read === HIDDEN) throw new NotRunningError(`this account may not read ${file}`, true);
+  const agent = agentFile.safeParse(read).data;
   if (!agent)
     throw new NotRunningError(`no agent runs with this data directory (${file} is missing or not whole)`);
   if (!alive(agent.pid))
@@ -67,11 +73,14 @@ async function firstReadable(files: readonly string[]): Promise<string | null> {
   return null;
 }
 
+const HIDDEN = Symbol('hidden');
+
+/** null: it is not there or not whole; HIDDEN: this account may not know. */
 async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(file, 'utf8'));
-  } catch {
-    return null;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EACCES' ? HIDDEN : null;
   }
 }
 

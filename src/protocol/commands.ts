@@ -38,8 +38,12 @@ export const commandEnvelope = z.strictObject({
   child_profile: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   parameters: z.optional(z.record(z.string(), z.unknown())),
   command_id: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
-  /** ISO 8601 with a zone. */
-  expires_at: z.optional(z.iso.datetime({ offset: true })),
+  expires_at: z.optional(
+    z.iso.datetime({
+      offset: true,
+      error: 'must be an ISO 8601 time with seconds and a zone, like 2026-08-11T10:35:00Z or …+02:00',
+    }),
+  ),
 });
 export type CommandEnvelope = z.infer<typeof commandEnvelope>;
 

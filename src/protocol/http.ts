@@ -45,7 +45,7 @@ const seconds = z.pipe(
   z.number().check(z.minimum(0), z.maximum(HTTP_LIMITS.maxPollWaitSeconds)),
 );
 
-const day = z.iso.date();
+const day = z.iso.date({ error: 'must be a day of the calendar, like 2026-08-11' });
 
 export const connectBody = z.object({
   client_id: z.optional(clientId),

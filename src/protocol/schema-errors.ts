@@ -21,7 +21,8 @@ export function fieldErrors(issues: readonly z.core.$ZodIssue[]): FieldError[] {
     if (issue.code === 'invalid_key') {
       return issue.issues.map(({ message }) => ({ path: dotted(issue.path), message }));
     }
-    return [{ path: dotted(issue.path), message: issue.message }];
+    const missing = issue.code === 'invalid_type' && issue.expected === 'nonoptional';
+    return [{ path: dotted(issue.path), message: missing ? 'is missing' : issue.message }];
   });
 }
 

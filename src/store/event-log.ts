@@ -144,7 +144,7 @@ export class SqliteEventLog implements EventLog, Appender<NewEvent, LogEntry> {
       type === 'notification'
         ? this.#selectNotifications.all([seq, limit])
         : this.#selectType.all([seq, type, limit]);
-    return rows.flatMap((row) => this.#entry(row) ?? []);
+    return page(rows).flatMap((row) => this.#entry(row) ?? []);
   }
 
   count(after: Position, type?: EventBody['type']): number {
@@ -251,10 +251,10 @@ export class SqliteEventLog implements EventLog, Appender<NewEvent, LogEntry> {
 }
 
 /** As many as a page may hold; at least one. */
-function page(entries: readonly LogEntry[]): readonly LogEntry[] {
+function page<T extends { readonly body?: unknown }>(entries: readonly T[]): readonly T[] {
   let chars = 0;
-  const end = entries.findIndex((e, i) => {
-    chars += e.body.length;
+  const end = entries.findIndex(({ body }, i) => {
+    chars += String(body).length;
     return i > 0 && chars > PAGE_CHARS;
   });
   return end === -1 ? entries : entries.slice(0, end);

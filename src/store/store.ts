@@ -15,6 +15,7 @@ import { writeIdentity } from './identity.ts';
 import { GENERATION } from './inspect.ts';
 import { openLedger } from './ledger.ts';
 import { openMeta } from './meta.ts';
+import { watchOpenFiles } from './open-files.ts';
 import type { Prepared } from './prepare.ts';
 import { FINDINGS } from './rebuild.ts';
 import { Records } from './records.ts';
@@ -60,6 +61,7 @@ export class SqliteStore implements Store {
   readonly #reserve: Reserve;
   readonly #standing: Standing;
   readonly #checkpointer: Checkpointer;
+  readonly #files: ReturnType<typeof watchOpenFiles>;
   #durability: Durability | null = null;
   /** Where the log stood when the running checkpoint began. */
   #checkpointFrom: Position = { epoch: '', offset: 0 };
@@ -145,6 +147,7 @@ export class SqliteStore implements Store {
     this.told = openTold(table(TOLD));
     this.#startDurability();
     this.#establish(prepared);
+    this.#files = watchOpenFiles(paths);
     db.onDamage(() => this.#damageFound());
     process.once('exit', this.#onExit);
   }
@@ -160,7 +163,9 @@ export class SqliteStore implements Store {
 
   health(): StoreHealth {
     const damage = this.#db.damaged ? DAMAGED : null;
-    const reason = this.#writer.blocked ?? this.#durability?.error?.message ?? damage;
+    const failure = this.#writer.blocked ?? this.#durability?.error?.message ?? damage;
+    // First: what else fails then fails for it.
+    const reason = this.#files.replaced() ?? failure;
     return {
       ok: reason === null,
       unsynced: this.#durability?.unsynced ?? 0,
@@ -249,7 +254,8 @@ export class SqliteStore implements Store {
       // The high-water file never says more than the database has: that would look like a rollback.
       if (blocked === null) this.#standing.generation++;
       this.#settleForGood(blocked === null && !this.#db.damaged, unwrittenEvents);
-      if (blocked !== null) throw this.#notClosed(blocked);
+      const reason = this.#files.replaced() ?? blocked;
+      if (reason !== null) throw this.#notClosed(reason);
     } catch (error) {
       throw isRefused(error) || isDamageError(error) ? this.#notClosed((error as Error).message) : error;
     } finally {

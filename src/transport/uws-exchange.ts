@@ -4,11 +4,13 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { type BodyResult, header, type Reply, type RequestHead, statusLine } from './http-message.ts';
+import type { Stalled } from './stalled.ts';
 
 export class Exchange {
   /** HEAD is answered without a body. */
   method = 'GET';
   readonly #res: HttpResponse;
+  readonly #stalled: Stalled;
   readonly #failed: (where: string, error: unknown) => void;
   #aborted = false;
   /** An answer was begun; `#open` until it is written whole. */
@@ -16,8 +18,9 @@ export class Exchange {
   #open = true;
   #onAbort: (() => void)[] = [];
 
-  constructor(res: HttpResponse, failed: (where: string, error: unknown) => void) {
+  constructor(res: HttpResponse, stalled: Stalled, failed: (where: string, error: unknown) => void) {
     this.#res = res;
+    this.#stalled = stalled;
     this.#failed = failed;
     res.onAborted(() => {
       this.#aborted = true;
@@ -37,19 +40,22 @@ export class Exchange {
     return new Promise((resolve) => {
       if (this.#aborted) return resolve({ kind: 'aborted' });
       if (Number(header(head, 'content-length') ?? 0) > maxBytes) return resolve({ kind: 'too-large' });
-      const chunks: Buffer[] = [];
+      let chunks: Buffer[] = [];
       let size = 0;
-      this.onAbort(() => resolve({ kind: 'aborted' }));
+      const settle = (result: BodyResult): void => {
+        chunks = [];
+        this.#stalled.release(this);
+        resolve(result);
+      };
+      this.onAbort(() => settle({ kind: 'aborted' }));
       this.#res.onData((chunk, isLast) =>
         this.#guard('body', () => {
           size += chunk.byteLength;
-          if (size > maxBytes) {
-            chunks.length = 0;
-            return resolve({ kind: 'too-large' });
-          }
+          if (size > maxBytes) return settle({ kind: 'too-large' });
           // The chunk is only valid inside this callback.
           chunks.push(Buffer.from(chunk.slice(0)));
-          if (isLast) resolve({ kind: 'whole', bytes: Buffer.concat(chunks) });
+          if (isLast) settle({ kind: 'whole', bytes: Buffer.concat(chunks) });
+          else this.#stalled.hold(this, size, () => this.#res.close());
         }),
       );
     });
@@ -59,7 +65,7 @@ export class Exchange {
   answer(reply: Reply): void {
     if (this.#answered) return;
     this.#answered = true;
-    if (this.#aborted) this.#written(reply, false);
+    if (this.#aborted) this.#written(reply.onWritten, false);
     // Guarded inside: an exception must not cross the native frame.
     else this.#res.cork(() => this.#guard('answer', () => this.#write(reply)));
   }
@@ -71,24 +77,24 @@ export class Exchange {
     this.#onAbort = [];
   }
 
-  #write(reply: Reply): void {
+  #write({ status, headers, body, onWritten }: Reply): void {
     const res = this.#res;
-    res.writeStatus(statusLine(reply.status));
-    for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
-    if (this.method === 'HEAD' || reply.status === 204) {
+    res.writeStatus(statusLine(status));
+    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    if (this.method === 'HEAD' || status === 204) {
       res.endWithoutBody();
-      this.#written(reply, true);
+      this.#written(onWritten, true);
       return;
     }
     // tryEnd, not end: only it tells when the last byte went to the kernel, and still reports an abort before.
-    const bytes = Buffer.from(reply.body);
+    const bytes = Buffer.from(body);
     const writeFrom = (offset: number): boolean => {
       const [accepted] = res.tryEnd(bytes.subarray(offset), bytes.length);
-      if (accepted) this.#written(reply, true);
+      if (accepted) this.#written(onWritten, true);
       return accepted;
     };
     if (writeFrom(0)) return;
-    this.onAbort(() => this.#written(reply, false));
+    this.onAbort(() => this.#written(onWritten, false));
     res.onWritable((offset) => {
       let accepted = true;
       this.#guard('write', () => {
@@ -96,13 +102,14 @@ export class Exchange {
       });
       return accepted;
     });
+    this.#stalled.hold(this, bytes.length, () => res.close());
   }
 
-  #written(reply: Reply, whole: boolean): void {
+  #written(onWritten: Reply['onWritten'], whole: boolean): void {
+    this.#stalled.release(this);
     if (!this.#open) return;
     this.#open = false;
     if (whole) this.#onAbort = [];
-    const { onWritten } = reply;
     if (onWritten) this.#guard('written', () => onWritten(whole));
   }
 

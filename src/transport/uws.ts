@@ -16,6 +16,7 @@ import {
 } from './http-message.ts';
 import type { ListenOn } from './listen.ts';
 import type { Socket, SocketEvents } from './socket.ts';
+import { Stalled } from './stalled.ts';
 import { Exchange } from './uws-exchange.ts';
 import { UwsSocket } from './uws-socket.ts';
 
@@ -69,6 +70,7 @@ export async function loadNative(): Promise<Native> {
 /** An app that serves every path and method through the handlers. It listens to nothing yet. */
 export function createApp<T>(native: Native, handlers: AppHandlers<T>): TemplatedApp {
   const app = native.App();
+  const stalled = new Stalled();
 
   function guard(where: string, fn: () => void, onThrow?: () => void): void {
     try {
@@ -84,7 +86,7 @@ export function createApp<T>(native: Native, handlers: AppHandlers<T>): Template
   }
 
   function serve(res: HttpResponse, req: HttpRequest): void {
-    const exchange = new Exchange(res, (where, error) => handlers.failed(where, error));
+    const exchange = new Exchange(res, stalled, (where, error) => handlers.failed(where, error));
     guard(
       'request',
       () => {
@@ -109,7 +111,7 @@ export function createApp<T>(native: Native, handlers: AppHandlers<T>): Template
   }
 
   function upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const exchange = new Exchange(res, (where, error) => handlers.failed(where, error));
+    const exchange = new Exchange(res, stalled, (where, error) => handlers.failed(where, error));
     guard(
       'upgrade',
       () => {

@@ -1,6 +1,7 @@
 /** The router over stores in memory: who is told what, in which order, and what is not told twice. */
 import { describe, expect, test } from 'vitest';
 import { agentEvent } from '../../src/app/router.ts';
+import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import { closeOrder, identity, player, setUp, toldRow, tookIn } from './router-bench.ts';
 
@@ -190,6 +191,42 @@ describe('E1, T6: closing', () => {
     });
     expect(await reports).toHaveLength(1);
     expect(events()[0]).toMatchObject({ event_type: 'roblox_stopped', data: { reason: 'command' } });
+  });
+
+  test('what was forked from a process that is being closed is closed with it: its stop says so', async () => {
+    const { router, events } = setUp([toldRow(7)]);
+    const reports = router.closeGames('default_child', undefined);
+    router.fromScanner({ type: 'process.stopped', identity: identity(7), endedAwakeMs: 1_000, how: 'exit' });
+    router.fromScanner({ type: 'process.started', process: player(8), found: false });
+    router.fromScanner({ type: 'process.started', process: player(9, { execution: 'e2' }), found: false });
+    await reports;
+    for (const pid of [8, 9]) {
+      router.fromSession(tookIn(pid));
+      router.fromScanner({
+        type: 'process.stopped',
+        identity: identity(pid),
+        endedAwakeMs: 2_000,
+        how: 'exit',
+      });
+    }
+    const stops = events().filter((e) => e.event_type === 'roblox_stopped');
+    expect(stops.map((e) => [e.data.process_info.pid, e.data.reason])).toEqual([
+      [7, 'command'],
+      [8, 'command'],
+      [9, undefined],
+    ]);
+  });
+
+  test('one that went with its kin before its own turn was closed too; where the close failed no mark stays', async () => {
+    const outcomes: CloseReport['outcome'][] = ['closed', 'not_running'];
+    const { router, rows } = setUp([toldRow(7), toldRow(8)], () => outcomes.shift() ?? 'failed');
+    await router.closeGames('default_child', undefined);
+    expect([...rows.values()].map((row) => row.closing)).toEqual(['command', 'command']);
+    const failing = setUp([toldRow(7)], 'failed');
+    const reports = failing.router.closeGames('default_child', undefined);
+    failing.router.fromScanner({ type: 'process.started', process: player(8), found: false });
+    await reports;
+    expect([...failing.rows.values()].map((row) => row.closing)).toEqual([null, null]);
   });
 
   test('a command closes the games of its child and its game only', async () => {

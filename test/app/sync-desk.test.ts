@@ -76,6 +76,19 @@ describe('H3: asking again', () => {
     expect(asked()).toBe(2);
   });
 
+  test('the same failure told again puts the request off no further', () => {
+    const { desk, clock, asked } = setUp();
+    desk.confirm({ session_id: 'kim_1', success: false });
+    clock.advance(20_000);
+    const again = desk.confirm({ session_id: 'kim_1', success: false });
+    expect(again).toEqual({ ok: true, value: { session_id: 'kim_1', confirmed: false, already: false } });
+    clock.advance(10_000);
+    expect(asked()).toBe(1);
+    desk.confirm({ session_id: 'kim_1', success: false });
+    clock.advance(60_000);
+    expect(asked()).toBe(2);
+  });
+
   test('a confirmation in between takes the request back', () => {
     const { desk, clock, asked } = setUp();
     desk.confirm({ session_id: 'kim_1', success: false });

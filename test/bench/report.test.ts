@@ -1,6 +1,6 @@
 /** The arithmetic of the benches: percentiles, verdicts, the noise band. Nothing is measured here. */
 import { describe, expect, it } from 'vitest';
-import { compare, comparisonText } from '../../bench/report/compare.ts';
+import { compare, comparisonText, paceText } from '../../bench/report/compare.ts';
 import { markdown } from '../../bench/report/markdown.ts';
 import { atLeast, atMost, exactly, judge, type Measure } from '../../bench/report/measure.ts';
 import { peersTable } from '../../bench/report/peers-table.ts';
@@ -75,9 +75,11 @@ it('a number has as many digits as it is worth', () => {
   expect(figure(null, 'ms')).toBe('–');
 });
 
+const run = (...measures: Measure[]) => ({ measures });
+
 describe('two runs', () => {
   const noise = (id: string, before: number, after: number, more: Partial<Measure> = {}) =>
-    compare([measure(id, before, more)], [measure(id, after, more)]).map((d) => d.noise);
+    compare(run(measure(id, before, more)), run(measure(id, after, more))).map((d) => d.noise);
 
   it('differ by noise inside the band and by more outside it', () => {
     expect(noise('a.p50', 10, 12)).toEqual([true]);
@@ -96,7 +98,9 @@ describe('two runs', () => {
   it('are compared where both have a number', () => {
     const before = [measure('gone', 1), measure('failed', null), measure('same', 0)];
     const after = [measure('new', 1), measure('failed', 2), measure('same', 0)];
-    expect(compare(before, after)).toMatchObject([{ measure: { id: 'same' }, change: 0, noise: true }]);
+    expect(compare(run(...before), run(...after))).toMatchObject([
+      { measure: { id: 'same' }, change: 0, noise: true },
+    ]);
   });
 
   it('never differ by noise in a count that must be exact', () => {
@@ -108,13 +112,36 @@ describe('two runs', () => {
     expect(noise('a.writes', 0, 2, { unit: 'MB' })).toEqual([true]);
   });
 
+  it('on a machine that was slower for a while differ by more than noise only where that is not the reason', () => {
+    const noise = (id: string, then: number, now: number, more: Partial<Measure> = {}) => {
+      const before = { measures: [measure(id, then, more)], paceUs: { 'a.b': 100, 'a.c': 100 } };
+      const after = { measures: [measure(id, now, more)], paceUs: { 'a.b': 150, 'a.c': 100 } };
+      return compare(before, after).map((d) => d.noise);
+    };
+    expect(noise('a.b.p50', 10, 18)).toEqual([true]);
+    expect(noise('a.c.p50', 10, 18)).toEqual([false]);
+    expect(noise('a.b.p50', 10, 21)).toEqual([false]);
+    // What waits for a timer does not follow the pace.
+    expect(noise('a.b.p50', 10, 10)).toEqual([true]);
+    expect(noise('a.b.p50', 10, 7)).toEqual([false]);
+    expect(noise('a.b.throughput', 100, 55, { unit: '/s' })).toEqual([true]);
+    expect(noise('a.b.ratio', 1, 1.5, { unit: '×' })).toEqual([false]);
+  });
+
+  it('say how fast the machine was, where both know', () => {
+    const known = { measures: [], paceUs: { 'a.b': 100, 'a.c': 100, 'a.d': 100 } };
+    const slower = { measures: [], paceUs: { 'a.b': 110, 'a.c': 120, 'a.d': 150 } };
+    expect(paceText(known, slower)).toContain('1.20 times as long as then (1.10 to 1.50 times by case)');
+    expect(paceText({ measures: [] }, slower)).toContain('does not say');
+  });
+
   it('are not compared by their slowest single sample', () => {
     expect(noise('a.max', 1, 100)).toEqual([]);
   });
 
   it('are told with the band that was taken, what agrees as a number', () => {
     const text = comparisonText(
-      compare([measure('a.p50', 10), measure('b.p50', 1)], [measure('a.p50', 20), measure('b.p50', 1)]),
+      compare(run(measure('a.p50', 10), measure('b.p50', 1)), run(measure('a.p50', 20), measure('b.p50', 1))),
     );
     expect(text).toContain('1 figures agree within their noise bands, 1 do not');
     expect(text).toContain('a.p50 (a.p50): 10 ms → 20 ms, +100 % (band: 25 % of the larger)');

@@ -55,7 +55,7 @@ const [dataDir = '', config = '', loadLimits = 'null'] = process.argv.slice(2);
 // Every few seconds a fault is what is meant here, so no backoff grows and nothing is parked.
 const restartLimits = { ...RESTART_LIMITS, maxRestarts: 1_000_000, maxDelayMs: RESTART_LIMITS.firstDelayMs };
 raisePriority();
-process.exitCode = await run(
+await run(
   {
     dataDir,
     config,

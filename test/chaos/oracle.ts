@@ -80,14 +80,17 @@ function toldProcesses({ plays, outages, events }: Witness, { looksWithinMs }: A
     .filter((e) => e.event_type === 'roblox_started')
     .map((e) => e.data.process_info.pid as number)
     .filter((pid) => !plays.some((play) => play.pid === pid));
-  const wrong = plays.flatMap((play) => {
-    const starts = told(/^roblox_started$/, play.pid);
-    const stops = told(/^roblox_(stopped|auto_closed)$/, play.pid);
-    if (starts === 1 && stops === 1) return [];
-    const unseen = outages.some((outage) => covers(outage, play, looksWithinMs));
-    if (starts === 0 && stops === 0 && unseen) return [];
-    const life = `${play.endMs[1] - play.startMs[0]} ms from ${new Date(play.startMs[0]).toISOString()}`;
-    return [`process ${play.pid} (${life}) was told ${starts} starts and ${stops} stops`];
+  // A pid comes round again: then what is told of it must fit all its games.
+  const wrong = [...new Set(plays.map((play) => play.pid))].flatMap((pid) => {
+    const games = plays.filter((play) => play.pid === pid);
+    const starts = told(/^roblox_started$/, pid);
+    const stops = told(/^roblox_(stopped|auto_closed)$/, pid);
+    const seen = games.filter((play) => !outages.some((outage) => covers(outage, play, looksWithinMs)));
+    if (starts === stops && starts >= seen.length && starts <= games.length) return [];
+    const lives = games.map(
+      ({ startMs, endMs }) => `${endMs[1] - startMs[0]} ms from ${new Date(startMs[0]).toISOString()}`,
+    );
+    return [`process ${pid} (${lives.join(', ')}) was told ${starts} starts and ${stops} stops`];
   });
   return [...strangers.map((pid) => `process ${pid} was told and is no game of ours`), ...wrong];
 }

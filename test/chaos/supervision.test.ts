@@ -232,8 +232,8 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
   }, async () => {
     const before = (await wholeLog(agent)).length;
     const told = async () => (await wholeLog(agent)).slice(before);
-    const stalledAt = Date.now();
     await agent.fault({ actor: 'session', fault: 'stall' });
+    const stalledAt = Date.now();
     // The glance that was planned still fires; the one after it is due a second later.
     await expect
       .poll(async () => JSON.stringify(await told()), { timeout: PATIENCE_MS, interval: 50 })

@@ -170,6 +170,22 @@ describe('doctor', () => {
     expect(problems[0]).toMatchObject({ check: 'token files', remedy: expect.stringContaining('chmod 600') });
   });
 
+  test.each([
+    ['control', 'is empty', '', 'playwarden token rotate'],
+    ['view', 'is empty', '', 'playwarden token rotate'],
+    ['control', 'holds another token than the agent has', 'A'.repeat(43), 'playwarden reload'],
+    ['view', 'holds another token than the agent has', 'A'.repeat(43), 'playwarden reload'],
+  ])('tells when %s.token %s: no client of that file gets in', async (kind, _how, text, remedy) => {
+    await agentOf();
+    writeFileSync(inFolder(`data/${kind}.token`), text);
+    const { code, problems } = await look();
+    expect(code).toBe(1);
+    expect(problems.find((f) => f.check === 'token files')).toMatchObject({
+      said: expect.stringContaining(`${kind}.token`),
+      remedy,
+    });
+  });
+
   test('tells an agent that does not answer', async () => {
     const agent = await agentOf();
     agent.signal('SIGSTOP');

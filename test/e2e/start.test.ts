@@ -77,6 +77,17 @@ describe('C4: signals in the middle of the start', () => {
   });
 });
 
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+  'C4: a %s in the middle of the stop, up to the last moment of the process, leaves the exit code at 0',
+  async (again) => {
+    const agent = new Run();
+    await agent.says('stdout', /playwarden ready/);
+    agent.signal('SIGTERM');
+    const repeating = setInterval(() => agent.signal(again), 1);
+    expect(await agent.ended.finally(() => clearInterval(repeating))).toBe(0);
+  },
+);
+
 describe('an output that takes nothing does not end the agent', () => {
   test.each([
     ['standard error', (full: number): [Output, Output] => ['pipe', full]],

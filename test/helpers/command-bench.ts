@@ -170,3 +170,25 @@ export class CommandBench {
 }
 
 export const actorDown: Answer<never> = { ok: false, problem: problem('unavailable', 'restarting') };
+
+export const slug = (answer: Answer<unknown>) => (answer.ok ? 'ok' : answer.problem.slug);
+export const paths = (answer: Answer<unknown>) =>
+  answer.ok ? [] : (answer.problem.errors ?? []).map((e) => e.path).sort();
+export const value = <T>(answer: Answer<T>): T => {
+  if (!answer.ok) throw new Error(JSON.stringify(answer.problem));
+  return answer.value;
+};
+/** A moment of its wall clock, as ISO 8601. */
+export const inMs = (bench: CommandBench, ms: number) => new Date(bench.clock.wall() + ms).toISOString();
+/** Lets promises and timers run until the answer is there. */
+export async function settled<T>(bench: CommandBench, answer: Promise<T>): Promise<T> {
+  let done = false;
+  void answer.finally(() => {
+    done = true;
+  });
+  for (let i = 0; i < 10_000 && !done; i++) {
+    await Promise.resolve();
+    if (i % 20 === 19) bench.clock.advance(50);
+  }
+  return answer;
+}

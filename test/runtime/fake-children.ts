@@ -143,6 +143,25 @@ export function world(
   };
 }
 
+export const CRASH: ExitReason = { kind: 'crashed', message: 'boom' };
+
+/** One whose children are up, with nothing in the diary. */
+export async function running(...args: Parameters<typeof world>): Promise<World> {
+  const w = world(...args);
+  await w.supervisor.start();
+  w.diary();
+  w.reports.length = 0;
+  return w;
+}
+
+/** Crashes it, again and again as soon as it is up, so often. */
+export async function crashes(w: World, id: string, times: number): Promise<void> {
+  for (let n = 0; n < times; n += 1) {
+    w.children[id]?.exits(CRASH);
+    await w.pass(2_000);
+  }
+}
+
 /** Lets every promise that can settle without time settle. */
 export async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));

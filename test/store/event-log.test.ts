@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import Database from 'libsql';
 import { describe, expect, it } from 'vitest';
+import type { EventBody } from '../../src/protocol/events.ts';
 import type { Position } from '../../src/protocol/position.ts';
 import type { SqliteEventLog } from '../../src/store/event-log.ts';
 import { many, notification, readAll, started, stores, tempDirs } from './helpers.ts';
@@ -61,6 +62,17 @@ describe('the event log', () => {
     expect(page.entries.length).toBe(10);
     expect(page.hasMore).toBe(true);
     expect(log.read(log.oldest(), 3).entries.length).toBe(3);
+  });
+
+  it('as is a list of one type', () => {
+    const { log } = open(dir());
+    const long: EventBody = {
+      type: 'notification',
+      data: { title: 't', message: 'x'.repeat(100_000), type: 'message' },
+    };
+    log.append(Array.from({ length: 30 }, () => long));
+    expect(log.readType(log.oldest(), 'notification', 500).length).toBe(10);
+    expect(log.readType({ ...log.oldest(), offset: 27 }, 'notification', 500).length).toBe(3);
   });
 
   it('events of one type are read and counted by themselves', () => {

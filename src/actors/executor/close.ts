@@ -13,6 +13,7 @@ import {
   type Marked,
   mayStillBe,
   type ProcessControl,
+  type SeenProcess,
 } from './process-control.ts';
 
 /** How long a forced process may take to go, ms. Longer means that it hangs in the kernel. */
@@ -52,8 +53,9 @@ export async function closeProcess(
   reached('accepted');
   try {
     if (isOwn(task)) return report('denied', 'the process belongs to the agent itself');
-    if (!isStill(task.target, control.look(task.target.pid))) return report('not_running');
-    const group = trackMembers(task, control);
+    const seen = control.look(task.target.pid);
+    if (!isStill(task.target, seen)) return report('not_running');
+    const group = trackMembers(task, seen, control);
 
     const asked = group.apply((member) => control.ask(member));
     if (asked) {
@@ -89,7 +91,7 @@ type Refusal = Extract<Attempt, { readonly reason: string }>;
 interface Members {
   /** Members that still run and whose closing was not refused. */
   living(): Marked[];
-  /** Takes in children that were born meanwhile. */
+  /** Takes in what was born meanwhile. */
   grow(): void;
   /** Does it to every living member; true when one of them was reached. */
   apply(act: (member: Marked) => Attempt): boolean;
@@ -97,19 +99,24 @@ interface Members {
   refusal(): Refusal | null;
 }
 
-/** The target and every descendant that runs the same program: they are closed as one. */
-function trackMembers(task: CloseTask, control: ProcessControl): Members {
+/** The target and what of its family runs the same program: they are closed as one. */
+function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessControl): Members {
   const members = new Map<number, Marked>([[task.target.pid, task.target]]);
   const refused = new Map<number, Refusal>();
   const runs = (member: Marked) => isStill(member, control.look(member.pid));
   const living = () => [...members.values()].filter((member) => !refused.has(member.pid) && runs(member));
 
+  let newestLooked: number | null = null;
+
   /** Only of members that still run: a dead one's pid may be another's by now. */
   function grow(): void {
+    const newest = control.newestPid();
+    if (newest !== null && newest === newestLooked) return;
+    newestLooked = newest;
     for (;;) {
       const parents = new Set([...members.values()].filter(runs).map((member) => member.pid));
       const fresh = control
-        .children(parents)
+        .relatives(parents, root)
         .filter((pid) => !members.has(pid) && !task.ownPids.includes(pid))
         .flatMap((pid) => control.look(pid) ?? [])
         .filter((child) => isPartOf(task.target, child));
@@ -144,14 +151,16 @@ function wasRefused(pair: readonly [Marked, Attempt]): pair is readonly [Marked,
 async function gone(members: Members, clock: CloseClock, ms: number, again: () => void): Promise<void> {
   const end = clock.monotonic() + ms;
   let childrenAt = clock.monotonic() + CHILDREN_EVERY_MS;
-  while (members.living().length > 0) {
+  for (;;) {
     const now = clock.monotonic();
-    if (now >= end) return;
-    if (now >= childrenAt) {
+    // The last one may have left a fork of itself behind.
+    const none = members.living().length === 0;
+    if (none || now >= childrenAt) {
       members.grow();
       again();
       childrenAt = now + CHILDREN_EVERY_MS;
     }
+    if (now >= end || (none && members.living().length === 0)) return;
     await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, end - now), resolve));
   }
 }

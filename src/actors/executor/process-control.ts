@@ -17,6 +17,8 @@ export interface SeenProcess extends ProcessIdentity, Executing {
   readonly path: string | null;
   /** null: it cannot be read. */
   readonly command: string | null;
+  /** The account that runs it; left out where executions are not known. */
+  readonly uid?: number | null;
 }
 
 /** What became of asking or forcing one process. */
@@ -35,8 +37,13 @@ export class AccessDenied extends Error {}
 export interface ProcessControl {
   /** Who has this pid now; null: nobody who still runs. Throws AccessDenied when that cannot be known. */
   look(pid: number): SeenProcess | null;
-  /** The pids of the direct children of these processes. */
-  children(pids: ReadonlySet<number>): number[];
+  /**
+   * The pids of the direct children of these processes and, where executions are known, of what else was forked from
+   * `root` (`isForkOf`): who is forked twice, or as its parent ends, is nobody's child.
+   */
+  relatives(pids: ReadonlySet<number>, root: SeenProcess): number[];
+  /** The pid that was given out last: while it stands still nobody has new relatives. null: not known here. */
+  newestPid(): number | null;
   /** Both look again right before they touch, and touch nothing that is not `marked` any more. */
   ask(marked: Marked): Attempt;
   force(marked: Marked): Attempt;
@@ -69,6 +76,15 @@ export function isPartOf(marked: Marked, child: SeenProcess): boolean {
   if (isSameExecution(marked, child)) return true;
   const readable = child.path !== null || child.command !== null;
   return readable && samePath(marked.path, child.path) && sameCommand(marked.command, child.command);
+}
+
+/**
+ * Forked from the other, or both from one process. Where the kernel places nothing at random two executions can look the
+ * same, so the account, the executable and the command line must be the same too: no stranger is taken for a fork.
+ */
+export function isForkOf(root: SeenProcess, seen: SeenProcess): boolean {
+  const sameProgram = root.path === seen.path && root.command === seen.command;
+  return root.pid !== seen.pid && isSameExecution(root, seen) && root.uid === seen.uid && sameProgram;
 }
 
 function isSameProcess(marked: Marked, seen: SeenProcess | null): seen is SeenProcess {

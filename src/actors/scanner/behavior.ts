@@ -41,7 +41,7 @@ export type LookCause =
 /** What sources see. All times on the awake clock, ms. */
 export type Observation =
   | { readonly type: 'exec'; readonly pid: number; readonly atMs: number; readonly look: Look }
-  | { readonly type: 'fork'; readonly parent: number; readonly child: number }
+  | { readonly type: 'fork'; readonly parent: number; readonly child: number; readonly atMs: number }
   /** All threads of the process have ended; `successor`: the start of who has the pid already, null for nobody. */
   | {
       readonly type: 'exit';
@@ -55,14 +55,19 @@ export type Observation =
       /** When a process that is gone now went; null: nobody watched. */
       readonly atMs: number | null;
       readonly looks: ReadonlyMap<number, Look>;
+      /** Every process was looked at, or is known by its events: what is not in it was no game. */
+      readonly complete?: boolean;
     };
+
+/** A process that is older was seen by a complete look as what it was then; sources look again at younger ones, ms. */
+const SETTLED_MS = 3_000;
 
 /** A process that is part of a tracked one. */
 interface Part {
   readonly parentPid: number;
   /** null: known from its fork only. */
   readonly startKey: string | null;
-  /** What it was last seen as; of one that is known from its fork only, what its parent was. */
+  /** What it was last seen as; of one that is known from its fork only, what its parent was, from that moment on. */
   readonly as: GameProcess;
 }
 
@@ -72,6 +77,8 @@ export interface ScannerState {
   readonly parts: ReadonlyMap<number, Part>;
   /** What a reconcile had to put right, since the start. */
   readonly missed: number;
+  /** When all processes were looked at last, awake clock, ms; null: not yet. */
+  readonly completeAtMs: number | null;
 }
 
 export type ScannerEffect =
@@ -81,7 +88,12 @@ export type ScannerEffect =
 
 export type Step = readonly [state: ScannerState, effects: readonly ScannerEffect[]];
 
-export const INITIAL_STATE: ScannerState = { tracked: new Map(), parts: new Map(), missed: 0 };
+export const INITIAL_STATE: ScannerState = {
+  tracked: new Map(),
+  parts: new Map(),
+  missed: 0,
+  completeAtMs: null,
+};
 
 /** Names one process for good, over the reuse of its pid. */
 export function sameIdentity(a: ProcessIdentity, b: ProcessIdentity): boolean {
@@ -107,7 +119,7 @@ export function step(
   const draft = new Draft(state);
   switch (seen.type) {
     case 'fork':
-      draft.fork(seen.parent, seen.child);
+      draft.fork(seen);
       break;
     case 'exit':
       // An earlier owner of the pid, whose exec was handled so late that the look found this one.
@@ -121,6 +133,7 @@ export function step(
       for (const [pid, look] of parentsFirst(seen.looks)) {
         draft.look(pid, look, { cause: seen.cause, atMs: seen.atMs, exec: false, isGame });
       }
+      if (seen.complete) draft.completeAtMs = seen.atMs;
       break;
     default:
       assertNever(seen);
@@ -139,7 +152,7 @@ function concerns(state: ScannerState, seen: Observation): boolean {
     case 'exec':
       return seen.look.is === 'game' || known(seen.pid);
     case 'looks':
-      return seen.looks.size > 0;
+      return seen.looks.size > 0 || seen.complete === true;
     default:
       return assertNever(seen);
   }
@@ -178,16 +191,19 @@ class Draft implements ScannerState {
   readonly tracked: Map<number, GameProcess>;
   readonly parts: Map<number, Part>;
   missed: number;
+  completeAtMs: number | null;
   readonly effects: ScannerEffect[] = [];
 
   constructor(state: ScannerState) {
     this.tracked = new Map(state.tracked);
     this.parts = new Map(state.parts);
     this.missed = state.missed;
+    this.completeAtMs = state.completeAtMs;
   }
 
-  fork(parent: number, child: number): void {
-    const as = this.tracked.get(parent) ?? this.parts.get(parent)?.as;
+  fork({ parent, child, atMs }: Extract<Observation, { type: 'fork' }>): void {
+    const of = this.tracked.get(parent) ?? this.parts.get(parent)?.as;
+    const as = of && { ...of, startedAwakeMs: atMs };
     if (as) this.parts.set(child, { parentPid: parent, startKey: null, as });
   }
 
@@ -257,13 +273,20 @@ class Draft implements ScannerState {
       this.parts.set(pid, { parentPid: sighting.parentPid, startKey, as: process });
       return;
     }
-    this.parts.delete(process.pid);
+    const isNew = !this.parts.delete(process.pid) && context.cause !== 'configure';
     // Under other rules the same process is another game from now on: what was before is that one's.
     const begins = context.exec || (before !== undefined && sameIdentity(before, process));
-    const started = begins && context.atMs !== null ? { ...process, startedAwakeMs: context.atMs } : process;
+    const began = begins ? context.atMs : isNew ? this.#notBefore(process) : null;
+    const started = began !== null ? { ...process, startedAwakeMs: began } : process;
     this.tracked.set(process.pid, started);
     this.#post({ type: 'process.started', process: started, found: context.cause === 'configure' });
     this.#count(true, context);
+  }
+
+  /** What had been running for long when it was no game yet has executed the game since; null: it is not known to have. */
+  #notBefore({ startedAwakeMs }: GameProcess): number | null {
+    const { completeAtMs } = this;
+    return completeAtMs !== null && startedAwakeMs + SETTLED_MS < completeAtMs ? completeAtMs : null;
   }
 
   /** Still the same process and game; its execution, path or command line may be new. */
@@ -278,10 +301,10 @@ class Draft implements ScannerState {
 
   #other(pid: number, startKey: string | null, context: LookContext): void {
     const process = this.tracked.get(pid);
-    // Another start: the pid belongs to somebody else, and when the game went nobody saw.
+    // Another start: the pid belongs to somebody else.
     const reused = startKey !== null && startKey !== process?.startKey;
     const how = reused || context.cause === 'configure' ? 'gone' : 'exec';
-    this.#count(this.end(pid, reused ? null : context.atMs, how), context);
+    this.#count(this.end(pid, context.atMs, how), context);
   }
 
   /** The tracked process that this one is, or is part of over any number of parts (K4). */

@@ -40,7 +40,7 @@ export function listenMessage(mask?: number): Buffer {
 export type ProcEvent =
   /** The answer to a listen message; `error` is an errno, 0 for none. */
   | { readonly what: 'answer'; readonly error: number }
-  | { readonly what: 'fork'; readonly parent: number; readonly child: number }
+  | { readonly what: 'fork'; readonly parent: number; readonly child: number; readonly atMs: number }
   | { readonly what: 'exec'; readonly pid: number; readonly atMs: number }
   /** One thread ended; `leader`: the first one, after which the process usually is no more. */
   | { readonly what: 'exit'; readonly pid: number; readonly leader: boolean; readonly atMs: number };
@@ -58,7 +58,7 @@ export function parseEvent(bytes: Buffer, length: number): ProcEvent | null {
     case PROC_EVENT_FORK: {
       const child = bytes.readInt32LE(AT + 28);
       if (bytes.readInt32LE(AT + 24) !== child) return null;
-      return { what: 'fork', parent: bytes.readInt32LE(AT + 20), child };
+      return { what: 'fork', parent: bytes.readInt32LE(AT + 20), child, atMs: stampMs(bytes) };
     }
     case PROC_EVENT_NONE:
       return { what: 'answer', error: bytes.readUInt32LE(AT + 16) };

@@ -85,10 +85,21 @@ export function procReader({
   function withoutExecutable(pid: number, watched: boolean): Look {
     const seen = stat(`${root}/${pid}`);
     if (seen === null || isGone(seen)) return { is: 'gone' };
-    const thread = readdirSync(`${root}/${pid}/task`).find((tid) => tid !== String(pid));
-    if (seen.state !== 'Z' || thread === undefined) return watched ? { is: 'unreadable' } : OTHER;
-    const folder = `${root}/${pid}/task/${thread}`;
-    return withExecutable(pid, executablePath(readlinkSync(`${folder}/exe`)), watched, folder);
+    return (seen.state === 'Z' && byOtherThreads(pid, watched)) || (watched ? { is: 'unreadable' } : OTHER);
+  }
+
+  /** Threads end while they are read: any that outlives its look speaks for all. null: none of them did. */
+  function byOtherThreads(pid: number, watched: boolean): Look | null {
+    const tids = readdirSync(`${root}/${pid}/task`).filter((tid) => tid !== String(pid));
+    const folders = tids.map((tid) => `${root}/${pid}/task/${tid}`);
+    for (const folder of folders) {
+      const link = tolerant(() => readlinkSync(`${folder}/exe`));
+      const look = link === undefined ? null : withExecutable(pid, executablePath(link), watched, folder);
+      if (look && tolerant(() => readlinkSync(`${folder}/exe`)) !== undefined) return look;
+    }
+    // Dead to the last: only a debugger that does not look keeps them.
+    const isDead = (folder: string) => tolerant(() => stat(folder)?.state) === 'Z';
+    return folders.length > 0 && folders.every(isDead) ? { is: 'gone' } : null;
   }
 
   function withExecutable(pid: number, exe: string, watched: boolean, folder = `${root}/${pid}`): Look {

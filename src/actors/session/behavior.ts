@@ -32,7 +32,7 @@ import {
 } from './plays.ts';
 import type { ProvenMoment } from './proven-file.ts';
 import { provenSince, restore } from './restore.ts';
-import { biasOf, type Extra, isRunning, noExtra, type SessionState } from './state.ts';
+import { biasOf, type Extra, isRunning, markUnwritten, noExtra, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
 import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime, wasStopped } from './turn.ts';
 import { warn } from './warnings.ts';
@@ -314,7 +314,7 @@ function configure(turn: Turn, config: SessionConfig): void {
   for (const child of state.children.values()) {
     child.restOfWeekMs = restOfWeek(state, child);
     // The day's row carries its limit, which may be another now.
-    state.unwritten.add(`${child.id} ${state.clock.day.day}`);
+    markUnwritten(child, state.clock.day.day);
   }
   endUnconfigured(turn);
   turn.write = true;

@@ -11,6 +11,7 @@ import {
   calendarIn,
   EMPTY_DAY,
   isRunning,
+  markUnwritten,
   type OpenSession,
   type SessionState,
   usageOn,
@@ -68,7 +69,7 @@ function noteUnwatched(turn: Turn, session: OpenSession, toAwakeMs: number): voi
   turn.write = true;
 }
 
-/** A stretch that nobody watched goes into the session's list; `chargedMs` of it was charged. */
+/** A stretch that nobody watched goes into the session's list, or makes its last one longer; `chargedMs` of it was charged. */
 export function noteGap(
   session: OpenSession,
   fromMs: number,
@@ -78,7 +79,8 @@ export function noteGap(
 ): void {
   const gap = { from: iso(fromMs), to: iso(toMs), charged_minutes: minutes(chargedMs), reason };
   const last = session.gaps.at(-1);
-  if (!last || session.gaps.length < MAX_GAPS) {
+  const goesOn = last?.reason === reason && last.to === gap.from;
+  if (!last || (!goesOn && session.gaps.length < MAX_GAPS)) {
     session.gaps = [...session.gaps, gap];
     return;
   }
@@ -113,14 +115,15 @@ function addUsage(turn: Turn, child: ChildState, day: string, game: string, ms: 
   const { state } = turn;
   const today = state.clock.day.day;
   const usage = usageOn(child, today, day);
-  const grown = { ...usage, usedMs: { ...usage.usedMs, [game]: (usage.usedMs[game] ?? 0) + ms } };
+  const usedMs = { ...usage.usedMs, [game]: (usage.usedMs[game] ?? 0) + ms };
+  const grown = { usedMs, limitMinutes: usage.limitMinutes };
   if (day === today) {
     child.today = grown;
   } else {
     child.past = new Map(child.past).set(day, grown);
     child.restOfWeekMs = restOfWeek(state, child);
   }
-  state.unwritten.add(`${child.id} ${day}`);
+  markUnwritten(child, day);
 }
 
 /** The days of a stretch: all since the open day's start is today's, what lies before goes by the calendar. */

@@ -11,6 +11,7 @@ import {
   calendarIn,
   type Extra,
   gameName,
+  markUnwritten,
   noExtra,
   profileIn,
   usedToday,
@@ -42,7 +43,7 @@ export function carryOut(turn: Turn, command: SessionCommand): void {
     state.commands = [...recent, { id, atMs: state.nowMs }].slice(-REMEMBERED_COMMANDS);
   }
   // The day's row carries its limit, which may be another now.
-  state.unwritten.add(`${child.id} ${state.clock.day.day}`);
+  markUnwritten(child, state.clock.day.day);
   turn.write = true;
   turn.command = { commandId: id, result: resultOf(turn, child, command) };
 }

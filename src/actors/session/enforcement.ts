@@ -99,8 +99,8 @@ function mustClose(turn: Turn, session: OpenSession, bound: Bound): boolean {
 /** Whatever was up and told is not any more, also when the game was closed since: the next time is told at once. */
 function timeIsNotUp(turn: Turn, session: OpenSession): void {
   const { record } = childOf(turn, session.child);
-  const keys = new Set(LIMITS.map((by) => upKey(session, by)));
-  const told = Object.entries(record.told).filter(([key]) => !keys.has(key));
+  const isUp = (subject: string) => LIMITS.some((by) => subject === upKey(session, by));
+  const told = Object.entries(record.told).filter(([subject]) => !isUp(subject));
   if (!session.up && told.length === Object.keys(record.told).length) return;
   session.up = null;
   withdrawOrders(session);

@@ -12,6 +12,7 @@ import {
   type ChildState,
   calendarIn,
   isRunning,
+  markUnwritten,
   profileIn,
   type SessionState,
   usageOn,
@@ -50,15 +51,20 @@ export function output(turn: Turn, force: boolean): FromSession | null {
 
 /** Asks to be woken for the next write. */
 export function wakeForWrite(turn: Turn): void {
-  const { unwritten, writtenAwakeMs, sessions } = turn.state;
-  const playing = unwritten.size > 0 || [...sessions.values()].some(isRunning);
+  const { writtenAwakeMs, sessions } = turn.state;
+  const playing = hasUnwritten(turn.state) || [...sessions.values()].some(isRunning);
   wakeAt(turn, writtenAwakeMs + (playing ? WRITE_EVERY_MS : WRITE_CLOCK_EVERY_MS));
 }
 
+function hasUnwritten(state: SessionState): boolean {
+  for (const child of state.children.values()) if (child.unwritten.length > 0) return true;
+  return false;
+}
+
 function isDue(turn: Turn, force: boolean): boolean {
-  const { unwritten, writtenAwakeMs, reading } = turn.state;
+  const { writtenAwakeMs, reading } = turn.state;
   const age = reading.awakeMs - writtenAwakeMs;
-  if (unwritten.size > 0) return force || age >= WRITE_EVERY_MS;
+  if (hasUnwritten(turn.state)) return force || age >= WRITE_EVERY_MS;
   return age >= WRITE_CLOCK_EVERY_MS;
 }
 
@@ -70,21 +76,15 @@ function patch(turn: Turn): LedgerPatch {
   for (const key of state.useless) records[key] = null;
   state.useless = [];
   const usage: UsageRow[] = [];
-  const touched = new Set<string>();
-  for (const key of state.unwritten) {
-    const [id = '', day = ''] = key.split(' ');
-    const child = state.children.get(id);
-    if (!child) continue;
-    touched.add(id);
-    usage.push(...usageRows(state, child, day));
+  for (const [id, child] of state.children) {
+    if (turn.write || child.unwritten.length > 0) records[`child ${id}`] = child.record;
+    for (const day of child.unwritten) usage.push(...usageRows(state, child, day));
+    child.unwritten = [];
   }
-  for (const [id, child] of state.children)
-    if (turn.write || touched.has(id)) records[`child ${id}`] = child.record;
   if (turn.command) records.commands = state.commands;
   for (const session of state.sessions.values()) records[`session ${session.id}`] = session;
   for (const data of turn.ended) records[`session ${data.session_id}`] = null;
   const open = [...state.sessions.values()].map((session) => sessionData(turn, session, null));
-  state.unwritten = new Set();
   state.writtenAwakeMs = reading.awakeMs;
   return { usage, sessions: [...turn.ended, ...open], state: records };
 }
@@ -93,7 +93,7 @@ function patch(turn: Turn): LedgerPatch {
 function rememberLimits(state: SessionState): void {
   for (const child of state.children.values()) {
     if (child.today.limitMinutes[ALL_GAMES] === undefined && profileIn(state, child.id))
-      state.unwritten.add(`${child.id} ${state.clock.day.day}`);
+      markUnwritten(child, state.clock.day.day);
   }
 }
 

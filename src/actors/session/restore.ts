@@ -32,7 +32,6 @@ export function restore({ config, ledger }: SessionInit, reading: Reading): Sess
     sessions: new Map(),
     awaitingSnapshot: true,
     blindUntilAwakeMs: 0,
-    unwritten: new Set(),
     writtenAwakeMs: Number.NEGATIVE_INFINITY,
     postedBiasMs: Number.NaN,
     commands: Array.isArray(commands) ? commands.filter(isDoneCommand) : [],

@@ -18,7 +18,6 @@ export function copyState(s: SessionState): SessionState {
     sessions,
     awaitingSnapshot: s.awaitingSnapshot,
     blindUntilAwakeMs: s.blindUntilAwakeMs,
-    unwritten: new Set(s.unwritten),
     writtenAwakeMs: s.writtenAwakeMs,
     postedBiasMs: s.postedBiasMs,
     commands: s.commands,
@@ -34,6 +33,7 @@ function copyChild(c: ChildState): ChildState {
     today: c.today,
     past: c.past,
     restOfWeekMs: c.restOfWeekMs,
+    unwritten: c.unwritten,
   };
 }
 

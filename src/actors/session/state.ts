@@ -56,6 +56,8 @@ export interface ChildState {
   past: ReadonlyMap<string, DayUsage>;
   /** Charged on the other days of this week. */
   restOfWeekMs: number;
+  /** Days whose usage changed since it was last written. */
+  unwritten: readonly string[];
 }
 
 /** A close that was ordered for a process. */
@@ -126,8 +128,6 @@ export interface SessionState {
   awaitingSnapshot: boolean;
   /** Until then nobody may look what runs, awake clock. */
   blindUntilAwakeMs: number;
-  /** Days whose usage changed since it was last written: `child day`. */
-  unwritten: Set<string>;
   writtenAwakeMs: number;
   /** The bias of the last output, ms. */
   postedBiasMs: number;
@@ -173,7 +173,12 @@ export function newChild(id: string): ChildState {
     relaunches: {},
     starts: [],
   };
-  return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0 };
+  return { id, record, today: EMPTY_DAY, past: new Map(), restOfWeekMs: 0, unwritten: [] };
+}
+
+/** The day's usage goes out with the next writing. */
+export function markUnwritten(child: ChildState, day: string): void {
+  if (!child.unwritten.includes(day)) child.unwritten = [...child.unwritten, day];
 }
 
 export function noExtra(day: string): Extra {

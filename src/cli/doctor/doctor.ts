@@ -3,13 +3,13 @@
  * well and how to mend what is not. What is made of the facts stands in judge.ts.
  */
 import { lstatSync, statSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
-import { tokenFiles } from '../../app/tokens.ts';
+import { isToken, tokenFiles } from '../../app/tokens.ts';
 import { AgentApi, AgentError } from '../../client/agent-api.ts';
-import { type AgentFile, findAgent, findEndpoint } from '../../client/discover.ts';
+import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../../client/discover.ts';
 import { nodeFetch } from '../../client/node-fetch.ts';
 import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
 import type { Position } from '../../protocol/position.ts';
@@ -41,6 +41,8 @@ export interface DoctorOptions extends DataDirOption {
 }
 
 const REQUEST_MS = 5_000;
+/** Answers to a wrong token, the second after ten of them (contract S4). */
+const REFUSED = new Set([401, 429]);
 const LOOPBACK = ['127.0.0.1', '::1'];
 
 /** 0 when nothing is wrong, 1 when something is. */
@@ -59,6 +61,8 @@ async function examine(dir: string): Promise<Finding[]> {
     agent = await findAgent(dir);
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
+    if (error instanceof NotRunningError && error.hidden)
+      return [{ check: 'agent', verdict: 'problem', said, remedy: 'ask as the account of the agent' }];
     const remedy = 'playwarden service install, or playwarden run; another place: --data-dir';
     return [
       { check: 'agent', verdict: 'problem', said, remedy },
@@ -67,16 +71,12 @@ async function examine(dir: string): Promise<Finding[]> {
     ];
   }
   const uid = ownerOf(agent.pid);
-  const base = [judgeFiles(fileFacts(dir), uid), judgeAccount(uid)];
+  const [asked, files] = await Promise.all([ask(dir), fileFacts(dir)]);
+  const base = [judgeFiles(files, uid), judgeAccount(uid)];
   const last = judgeService(await serviceState(), agent.pid);
-  const asked = await ask(dir);
   if (typeof asked === 'string') {
     const remedy = 'see the log of the agent; a restart of the agent is harmless';
-    return [
-      { check: 'agent', verdict: 'problem', said: `it does not answer: ${asked}`, remedy },
-      ...base,
-      last,
-    ];
+    return [{ check: 'agent', verdict: 'problem', said: asked, remedy }, ...base, last];
   }
   const { facts, clockAheadMs, websocket, now } = asked;
   const up = duration(facts.uptime_seconds / 60);
@@ -135,7 +135,7 @@ interface Asked {
   readonly now: Position;
 }
 
-/** A text: why it did not answer. */
+/** A text: what it did instead of an answer. */
 async function ask(dir: string): Promise<Asked | string> {
   const resolve = () => findEndpoint(dir);
   const api = new AgentApi(nodeFetch, resolve, 'command-line');
@@ -153,7 +153,8 @@ async function ask(dir: string): Promise<Asked | string> {
       now: { epoch: status.epoch, offset: status.last_offset },
     };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const why = error instanceof Error ? error.message : String(error);
+    return error instanceof AgentError ? `it refuses to answer: ${why}` : `it does not answer: ${why}`;
   }
 }
 
@@ -175,10 +176,15 @@ async function watchAndTest(
   }
 }
 
-function fileFacts(dir: string): FileFacts[] {
+async function fileFacts(dir: string): Promise<FileFacts[]> {
   if (process.platform === 'win32') return [];
-  const { view, control } = tokenFiles(dir);
-  return [look(dir, 0o711), look(control, 0o600), look(view, 0o644)];
+  const files = tokenFiles(dir);
+  const [control, view] = await Promise.all([tokenFact(dir, 'control'), tokenFact(dir, 'view')]);
+  return [
+    look(dir, 0o711),
+    { ...look(files.control, 0o600), token: control },
+    { ...look(files.view, 0o644), token: view },
+  ];
 }
 
 function look(path: string, most: number): FileFacts {
@@ -188,6 +194,18 @@ function look(path: string, most: number): FileFacts {
   } catch (error) {
     // The child's account may pass through the directory and see neither its owner nor its rights.
     return { path, most, mode: reasonOf(error) === 'EACCES' ? 0 : null, uid: null };
+  }
+}
+
+/** What the agent makes of the token as it stands in its file now. */
+async function tokenFact(dir: string, kind: 'view' | 'control'): Promise<FileFacts['token']> {
+  try {
+    if (!isToken((await readFile(tokenFiles(dir)[kind], 'utf8')).trim())) return 'malformed';
+    const api = new AgentApi(nodeFetch, () => findEndpoint(dir, kind), 'command-line');
+    await api.status(AbortSignal.timeout(REQUEST_MS));
+    return 'taken';
+  } catch (error) {
+    return error instanceof AgentError && REFUSED.has(error.status) ? 'refused' : undefined;
   }
 }
 

@@ -68,9 +68,11 @@ export interface FileFacts {
   /** null: it is not there or not to be seen. */
   readonly mode: number | null;
   readonly uid: number | null;
+  /** What the agent makes of the token in it; left out: it holds none, or that is not to be seen. */
+  readonly token?: 'taken' | 'refused' | 'malformed' | undefined;
 }
 
-/** The rights of the data directory's files; all must belong to the account of the agent. */
+/** The rights of the data directory's files, which must all belong to the account of the agent, and the tokens in them. */
 export function judgeFiles(files: readonly FileFacts[], agentUid: number | null): Finding {
   const check = 'token files';
   for (const { path, most, mode, uid } of files) {
@@ -88,6 +90,21 @@ export function judgeFiles(files: readonly FileFacts[], agentUid: number | null)
     if (agentUid !== null && uid !== null && uid !== agentUid) {
       const said = `${path} belongs to another account (uid ${uid}) than the agent`;
       return { check, verdict: 'problem', said, remedy: 'delete it and restart the agent' };
+    }
+  }
+  for (const { path, token } of files) {
+    if (token === 'malformed') {
+      const remedy = 'playwarden token rotate';
+      return {
+        check,
+        verdict: 'problem',
+        said: `${path} holds no token: no agent could start with it`,
+        remedy,
+      };
+    }
+    if (token === 'refused') {
+      const said = `the agent refuses the token in ${path}: whoever reads it there is locked out`;
+      return { check, verdict: 'problem', said, remedy: 'playwarden reload' };
     }
   }
   return files.length === 0

@@ -5,6 +5,7 @@
 import { runArguments, type ServicePlan, type ServiceProgram, type ServiceState } from './plan.ts';
 import { xmlText } from './xml.ts';
 
+const LOG = '/Library/Logs/Playwarden.log';
 const LABEL = 'org.playwarden.agent';
 
 export function launchdPlan(program: ServiceProgram): ServicePlan {
@@ -19,6 +20,7 @@ export function launchdPlan(program: ServiceProgram): ServicePlan {
       ['launchctl', 'bootstrap', 'system', file],
       ['launchctl', 'enable', `system/${LABEL}`],
     ],
+    seeWhy: `see why in ${LOG}`,
     remove: [['launchctl', 'bootout', `system/${LABEL}`]],
     afterRemove: [],
     status: ['launchctl', 'print', `system/${LABEL}`],
@@ -53,7 +55,7 @@ ${args}
   <key>Umask</key>
   <integer>63</integer>
   <key>StandardErrorPath</key>
-  <string>/Library/Logs/Playwarden.log</string>
+  <string>${LOG}</string>
 </dict>
 </plist>
 `;

@@ -24,6 +24,8 @@ export interface ServicePlan {
   readonly encoding: 'utf8' | 'utf16le';
   /** After the file is written. */
   readonly install: readonly Call[];
+  /** What a person is to do who wants to know why the agent does not come up. */
+  readonly seeWhy: string;
   /** Before the file is removed; one that fails is passed over. */
   readonly remove: readonly Call[];
   /** After it is removed. */

@@ -7,8 +7,10 @@ import { existsSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { configToStartWith } from '../../app/config-file.ts';
 import { defaultDataDir, prepareDataDir, reasonOf } from '../../app/data-dir.ts';
 import { writeWholeFile } from '../../app/whole-file.ts';
+import { findAgent } from '../../client/discover.ts';
 import { EXIT, type ExitCode, UserError } from '../../protocol/exit-codes.ts';
 import { columns } from '../columns.ts';
 import { launchdPlan } from './launchd.ts';
@@ -24,6 +26,10 @@ export interface ServiceOptions {
   readonly print?: boolean;
 }
 
+/** An agent on a slow machine serves within this, ms. */
+const COME_UP_MS = 15_000;
+const LOOK_EVERY_MS = 200;
+
 export async function installService(options: ServiceOptions): Promise<ExitCode> {
   const { node, cli, dataDir, config, plan } = planOf(options);
   if (options.print) {
@@ -32,6 +38,7 @@ export async function installService(options: ServiceOptions): Promise<ExitCode>
   }
   needAdministrator();
   needManager(plan);
+  configToStartWith(config ?? undefined, dataDir);
   for (const file of [node, cli, ...(config === null ? [] : [config])]) {
     const foreign = notOnlyRoots(file);
     if (foreign) {
@@ -42,8 +49,25 @@ export async function installService(options: ServiceOptions): Promise<ExitCode>
   await prepareDataDir(dataDir);
   writePlan(plan);
   for (const call of plan.install) await must(call);
+  await untilItServes(plan, dataDir);
   console.log(`The ${plan.kind} ${plan.file} is installed, and the agent runs.`);
   return EXIT.ok;
+}
+
+/** A service manager takes a program for started that ends at once, and starts it again and again. */
+async function untilItServes(plan: ServicePlan, dataDir: string): Promise<void> {
+  const deadline = performance.now() + COME_UP_MS;
+  for (;;) {
+    const agent = await findAgent(dataDir).catch(() => null);
+    const { pid } = await stateOf(plan);
+    if (agent && (pid === null || pid === agent.pid)) return;
+    if (performance.now() > deadline) break;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  throw new UserError(
+    EXIT.failed,
+    `The ${plan.kind} ${plan.file} is installed, but no agent came up within ${COME_UP_MS / 1_000} s: ${plan.seeWhy}.`,
+  );
 }
 
 export async function uninstallService(options: ServiceOptions): Promise<ExitCode> {

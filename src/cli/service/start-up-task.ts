@@ -20,6 +20,7 @@ export function startUpTaskPlan(program: ServiceProgram): ServicePlan {
       ['schtasks', '/Create', '/F', '/TN', TASK, '/XML', file],
       ['schtasks', '/Run', '/TN', TASK],
     ],
+    seeWhy: 'see why with "playwarden run"',
     remove: [
       ['schtasks', '/End', '/TN', TASK],
       ['schtasks', '/Delete', '/F', '/TN', TASK],

@@ -23,6 +23,7 @@ export function systemdPlan(program: ServiceProgram): ServicePlan {
       // Not `enable --now`: an older one that runs takes the new file only this way.
       ['systemctl', 'restart', UNIT],
     ],
+    seeWhy: `see why with "journalctl -u ${UNIT}"`,
     remove: [['systemctl', 'disable', '--now', UNIT]],
     afterRemove: [['systemctl', 'daemon-reload']],
     status: ['systemctl', 'show', UNIT, '--property=LoadState,ActiveState,UnitFileState,MainPID,NRestarts'],

@@ -4,6 +4,7 @@ import { closeProcess, FORCE_WAIT_MS } from '../../../src/actors/executor/close.
 import {
   AccessDenied,
   type Attempt,
+  isForkOf,
   type Marked,
   type ProcessControl,
   type SeenProcess,
@@ -22,6 +23,7 @@ interface Life extends SeenProcess {
 class Machine implements ProcessControl {
   readonly processes = new Map<number, Life>();
   readonly touched: string[] = [];
+  lists = 0;
   onAsk: (pid: number) => Attempt = () => ({ kind: 'done' });
   onForce: (pid: number) => Attempt = (pid) => {
     this.processes.delete(pid);
@@ -37,8 +39,14 @@ class Machine implements ProcessControl {
     return this.processes.get(pid) ?? null;
   }
 
-  children(pids: ReadonlySet<number>): number[] {
-    return [...this.processes.values()].filter((p) => pids.has(p.parent)).map((p) => p.pid);
+  newestPid(): number | null {
+    return Math.max(...this.processes.keys());
+  }
+
+  relatives(pids: ReadonlySet<number>, root: SeenProcess): number[] {
+    this.lists += 1;
+    const all = [...this.processes.values()];
+    return all.filter((p) => pids.has(p.parent) || isForkOf(root, p)).map((p) => p.pid);
   }
 
   ask({ pid }: Marked): Attempt {
@@ -174,6 +182,37 @@ describe('closing a process', () => {
     expect(machine.processes.size).toBe(0);
   });
 
+  it('K4: a fork that it leaves behind as it ends is closed with it, and one of nobody’s that was there before', async () => {
+    const execution = 'e1';
+    const machine = new Machine().run(100, { execution }).run(50, { execution });
+    machine.onAsk = (pid) => {
+      machine.processes.delete(pid);
+      machine.run(pid + 100, { execution });
+      return { kind: 'done' };
+    };
+    expect((await closing(machine, task({ execution }))).outcome).toBe('closed');
+    expect(machine.touched).toEqual(['ask 100', 'ask 50', 'force 200', 'force 150']);
+    expect(machine.processes.size).toBe(0);
+  });
+
+  it('while nothing is born the processes are listed once, however long it takes', async () => {
+    const machine = new Machine().run(100).run(300);
+    machine.onForce = () => ({ kind: 'done' });
+    expect((await closing(machine)).outcome).toBe('failed');
+    expect(machine.lists).toBe(1);
+  });
+
+  it('K4: what only looks like its execution is no fork of it', async () => {
+    const execution = 'e1';
+    const machine = new Machine()
+      .run(100, { execution, uid: 1_000 })
+      .run(101, { execution, uid: 1_001 })
+      .run(102, { execution, uid: 1_000, command: '/games/player --other' })
+      .run(103, { execution, uid: 1_000, path: '/usr/bin/editor' });
+    expect((await closing(machine, task({ execution }, 0))).outcome).toBe('closed');
+    expect([...machine.processes.keys()]).toEqual([101, 102, 103]);
+  });
+
   it('K4: a refusal of the system is denied, with its reason, and not waited for', async () => {
     const machine = new Machine().run(100);
     machine.onAsk = () => ({ kind: 'denied', reason: 'EPERM' });
@@ -215,7 +254,7 @@ describe('closing a process', () => {
 
   it('a platform that throws is a failed close with its words', async () => {
     const machine = new Machine().run(100);
-    machine.children = () => {
+    machine.relatives = () => {
       throw new Error('the list is broken');
     };
     expect(await closing(machine)).toMatchObject({ outcome: 'failed', error: 'the list is broken' });

@@ -72,7 +72,7 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
   it('looks at all processes in memory that it has: a storm of closes must not grow the agent', () => {
     const taken = Array.from({ length: 5 }, () => {
       const before = process.memoryUsage().arrayBuffers;
-      control.children(new Set([1]));
+      control.relatives(new Set([1]), control.look(process.pid)!);
       return process.memoryUsage().arrayBuffers - before;
     });
     expect(Math.max(...taken)).toBeLessThan(2 ** 16);
@@ -117,6 +117,28 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
     const report = await close(game.target, 100);
     expect(report.outcome).toBe('closed');
     expect([game.pid, ...children].filter(runs)).toEqual([]);
+  });
+
+  it.runIf(perl)(
+    'K4: a game that leaves a fork of itself behind when it is asked is closed with that',
+    async () => {
+      const dodge = 'if (my $p = fork) { print "$p\\n"; exit }';
+      const game = await start('/usr/bin/perl', [
+        '-e',
+        `$|=1; $SIG{TERM}=sub { ${dodge} }; print "ready\\n"; sleep 60 for 1..9`,
+      ]);
+      const report = await close(game.target, 200);
+      expect(report.outcome).toBe('closed');
+      expect(game.said).toHaveLength(2);
+      expect(runs(Number(game.said[1]))).toBe(false);
+    },
+  );
+
+  it.runIf(perl)('K4: what it forked twice, which is nobody’s child, is closed with it', async () => {
+    const twice = 'if (!fork) { if (my $p = fork) { print "$p\\n"; exit } sleep 60; exit } wait';
+    const game = await start('/usr/bin/perl', ['-e', `$|=1; ${twice}; sleep 60`]);
+    expect((await close(game.target)).outcome).toBe('closed');
+    expect(runs(Number(game.said[0]))).toBe(false);
   });
 
   it('K4: a child that runs another program is left alone', async () => {
@@ -275,7 +297,8 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
 });
 
 function descendants(pid: number): number[] {
-  const direct = control.children(new Set([pid]));
+  const listed = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1');
+  const direct = listed.split(' ').filter(Boolean).map(Number);
   return [...direct, ...direct.flatMap(descendants)];
 }
 

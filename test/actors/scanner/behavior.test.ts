@@ -57,7 +57,7 @@ describe('the cases of the field', () => {
       ['+7/k1', '+8/k1', '-7/k1 exit'],
     ],
     [
-      'the pid is reused by another program between two scans: the game went, nobody saw when',
+      'the pid is reused by another program between two scans: the game went',
       [looks({ 7: game(7) }), looks({ 7: other('k2') })],
       ['+7/k1', '-7/k1 gone'],
     ],
@@ -248,6 +248,43 @@ describe('the cases of the field', () => {
       { message: { process: { startedAwakeMs: 101.25 } } },
       { message: { endedAwakeMs: 106.5 } },
     ]);
+  });
+
+  test('a pid that changes hands between two looks: the game went by the second, whoever has the pid now', () => {
+    for (const look of [gone, other('k2'), game(7, { key: 'k2' })]) {
+      const { effects } = run(looks({ 7: game(7) }), looks({ 7: look }, 'watch', 350));
+      expect(effects[1]).toMatchObject({ message: { endedAwakeMs: 350, how: 'gone' } });
+    }
+  });
+
+  test('a process that was no game when all were looked at executed it since: it began by then, not with its process', () => {
+    const begins = (...seen: Observation[]) =>
+      run(...seen).effects.flatMap((effect) =>
+        effect.type === 'post' && effect.message.type === 'process.started'
+          ? [effect.message.process.startedAwakeMs]
+          : [],
+      );
+    const before = looks({}, 'reconcile', 60_000, true);
+    expect(begins(before, looks({ 7: game(7) }, 'watch', 64_000))).toEqual([60_000]);
+    expect(begins(before, looks({ 7: game(7) }, 'reconcile', 65_000, true))).toEqual([60_000]);
+    // Found at the start; by new rules; too young to have been seen as anything before; known as a part.
+    expect(begins(looks({ 7: game(7) }, 'rescan', 60_000, true))).toEqual([10]);
+    expect(begins(before, looks({ 7: game(7) }, 'configure', 64_000, true))).toEqual([10]);
+    expect(begins(looks({}, 'reconcile', 2_000, true), looks({ 7: game(7) }, 'watch', 2_020))).toEqual([10]);
+    const outlives = [exec(7, game(7), 100), looks({ 8: game(8, { parent: 7 }) }), exit(7, 61_000)];
+    expect(begins(...outlives, before, looks({ 8: game(8) }, 'watch', 64_000))).toEqual([100, 10]);
+  });
+
+  test('a fork of a renamed game that plays on began when it was forked, not when its parent did', () => {
+    const { effects } = run(
+      exec(7, first(7), 101),
+      fork(7, 8, 160),
+      exit(7),
+      looks({ 8: other('k2', 'e1') }),
+    );
+    expect(effects.at(-1)).toMatchObject({
+      message: { type: 'process.started', process: { pid: 8, startedAwakeMs: 160 } },
+    });
   });
 
   test('nobody watched when it went: no moment is made up', () => {

@@ -50,14 +50,21 @@ export const exit = (pid: number, atMs = 200, successor: string | null = null): 
   atMs,
   successor,
 });
-export const fork = (parent: number, child: number): Observation => ({ type: 'fork', parent, child });
+export const fork = (parent: number, child: number, atMs = 150): Observation => ({
+  type: 'fork',
+  parent,
+  child,
+  atMs,
+});
 export const looks = (
   seen: Record<number, Look>,
   cause: LookCause = 'watch',
   atMs: number | null = 300,
+  complete = false,
 ): Observation => ({
   type: 'looks',
   cause,
   atMs,
+  complete,
   looks: new Map(Object.entries(seen).map(([pid, look]) => [Number(pid), look])),
 });

@@ -362,7 +362,11 @@ describe('the bytes of the connector', () => {
     ['exec', message(PROC_EVENT_EXEC, 7, 7), { what: 'exec', pid: 7, atMs: 12_345_678.901234 }],
     ['exit', message(PROC_EVENT_EXIT, 7, 7), { what: 'exit', pid: 7, leader: true, atMs: 12_345_678.901234 }],
     ['a thread’s exit', message(PROC_EVENT_EXIT, 9, 7), { what: 'exit', pid: 7, leader: false }],
-    ['fork', message(PROC_EVENT_FORK, 5, 5, 7, 7), { what: 'fork', parent: 5, child: 7 }],
+    [
+      'fork',
+      message(PROC_EVENT_FORK, 5, 5, 7, 7),
+      { what: 'fork', parent: 5, child: 7, atMs: 12_345_678.901234 },
+    ],
     ['a new thread', message(PROC_EVENT_FORK, 5, 5, 9, 5), null],
     ['the answer', message(0, 1), { what: 'answer', error: 1 }],
     ['another kind', message(0x4, 7, 7), null],

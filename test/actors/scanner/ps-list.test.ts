@@ -1,7 +1,11 @@
 /** The list of `ps` as a source: one at a time, late is failed, failed is not empty. */
 import type { ProcessDescriptor } from 'ps-list';
 import { describe, expect, test } from 'vitest';
-import { LIST_TIMEOUT_MS, PsListSource } from '../../../src/actors/scanner/sources/ps-list.ts';
+import {
+  LIST_TIMEOUT_MS,
+  type PsListOptions,
+  PsListSource,
+} from '../../../src/actors/scanner/sources/ps-list.ts';
 import type { GameConfig } from '../../../src/protocol/config.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { Watch } from './harness.ts';
@@ -26,7 +30,7 @@ class Mac {
   waiting: { resolve(list: ProcessDescriptor[]): void; reject(error: Error): void }[] | null = null;
   asked = 0;
 
-  async watch(): Promise<Watch> {
+  async watch(readProc: PsListOptions['readProc'] = null): Promise<Watch> {
     const none = () => {
       throw new Error('not on this platform');
     };
@@ -43,7 +47,7 @@ class Mac {
             context,
             list: () => this.#list(),
             accountName: (uid) => (uid === 501 ? 'kid' : String(uid)),
-            readProc: null,
+            readProc,
             wallNow: () => this.clock.wall(),
           }),
       },
@@ -131,6 +135,21 @@ describe('ps-list', () => {
     mac.running = [];
     await mac.pass(2_000);
     expect(watch.of('process.stopped')).toMatchObject([{ endedAwakeMs: null }]);
+    await watch.stop();
+  });
+
+  test('E3 a game on Linux that goes on without its first thread, of which `ps` knows only the short name, plays on', async () => {
+    const mac = new Mac();
+    let stat = `7 (RobloxPlayer) S 1 ${'0 '.repeat(15)}3 0 777 0 0 0 4096 8192 12288 0`;
+    mac.running = [PLAYER];
+    const watch = await mac.watch((_, file) => (file === 'stat' ? stat : ''));
+    stat = `7 (RobloxPlayer) Z 1 ${'0 '.repeat(15)}2 0 777 0 0 0 0 0 0 0`;
+    mac.running = [{ ...PLAYER, name: 'RobloxPla <defunct>', path: '', cmd: '[RobloxPla] <defunct>' }];
+    await mac.pass(3_000);
+    expect(watch.history()).toEqual([]);
+    stat = `7 (RobloxPlayer) Z 1 ${'0 '.repeat(15)}1 0 777 0 0 0 0 0 0 0`;
+    await mac.pass(2_000);
+    expect(watch.history()).toEqual(['stopped:gone']);
     await watch.stop();
   });
 

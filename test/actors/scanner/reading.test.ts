@@ -32,6 +32,23 @@ describe('accounts', () => {
     expect(name(1_001)).toBe('1001');
   });
 
+  test('a subordinate uid is its account’s, which may be named by its number', () => {
+    const [passwd, subuid] = [join(dir, 'with-subordinates'), join(dir, 'subuid')];
+    writeFileSync(passwd, 'kid:x:1000:1000::/:\nsis:x:1001:1001::/:\n');
+    const name = accountNames(passwd, subuid);
+    expect(name(100_000)).toBe('100000');
+    writeFileSync(subuid, '# ranges\nkid:100000:65536\n1001:165536:65536\nghost:231072:1\nkid:x:1\n');
+    expect([99_999, 100_000, 165_535, 165_536, 231_072, 231_073].map(name)).toEqual([
+      '99999',
+      'kid',
+      'kid',
+      'sis',
+      'ghost',
+      '231073',
+    ]);
+    expect(name(1_000)).toBe('kid');
+  });
+
   test('while the file cannot be read the names of before hold, and it is read as soon as it can be', () => {
     const file = join(dir, 'unreadable');
     writeFileSync(file, 'kid:x:1000:1000::/:\n');

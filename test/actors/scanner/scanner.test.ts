@@ -278,7 +278,7 @@ test('the children of a game that ended are looked at after a moment', async () 
   machine.running.set(7, '/player');
   await machine.watch();
   const source = machine.source('proc-events');
-  source.sink?.observe({ type: 'fork', parent: 7, child: 8 });
+  source.sink?.observe({ type: 'fork', parent: 7, child: 8, atMs: 20 });
   source.sink?.observe({ type: 'exit', pid: 7, atMs: 5, successor: null });
   expect(source.lookedAt).toEqual([]);
   machine.clock.advance(1_000);

@@ -75,8 +75,7 @@ describe('the agent was away (T3, T7)', () => {
           charged_minutes: 0.083,
           reason: 'agent_stopped',
         },
-        { from: '2026-01-15T23:59:57.000Z', charged_minutes: 0.05 },
-        { to: '2026-01-16T00:00:06.000Z', charged_minutes: 0.1 },
+        { from: '2026-01-15T23:59:57.000Z', to: '2026-01-16T00:00:06.000Z', charged_minutes: 0.15 },
       ],
     });
   });

@@ -4,8 +4,9 @@
  * between the last look and the signal goes unseen. Where pidfds do not exist (before 5.3, or without koffi) the
  * signal goes by pid right after the look.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
+import { isSameExecution } from '../../../protocol/execution.ts';
 import {
   commandArguments,
   executablePath,
@@ -17,6 +18,7 @@ import {
 import { boundedReader } from '../../../runtime/bounded-read.ts';
 import {
   type Attempt,
+  isForkOf,
   isStill,
   type Marked,
   type ProcessControl,
@@ -51,7 +53,15 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
       path: link === null ? null : executablePath(link),
       command: args.length === 0 ? null : args.join(' '),
       execution: stat.execution,
+      uid: readOr(() => statSync(`/proc/${pid}`).uid),
     };
+  }
+
+  function isRelative(pid: number, parents: ReadonlySet<number>, root: SeenProcess): boolean {
+    const stat = readStat(pid);
+    if (stat && parents.has(stat.ppid)) return true;
+    const seen = stat && isSameExecution(root, stat) ? look(pid) : null;
+    return seen !== null && isForkOf(root, seen);
   }
 
   function signal(marked: Marked, number: number): Attempt {
@@ -65,7 +75,8 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
 
   return {
     look,
-    children: (parents) => allPids().filter((pid) => parents.has(readStat(pid)?.ppid ?? 0)),
+    relatives: (parents, root) => allPids().filter((pid) => isRelative(pid, parents, root)),
+    newestPid: () => readOr(() => Number(readFile('/proc/loadavg', 'latin1').trimEnd().split(' ').at(-1))),
     ask: (marked) => signal(marked, SIGTERM),
     force: (marked) => signal(marked, SIGKILL),
   };
@@ -102,7 +113,7 @@ function allPids(): number[] {
 }
 
 /** Processes go while they are read: whatever cannot be read is null. */
-function readOr(read: () => string): string | null {
+function readOr<T>(read: () => T): T | null {
   try {
     return read();
   } catch {

@@ -35,7 +35,8 @@ export function psControl(): ProcessControl {
 
   return {
     look,
-    children: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [pid] : [])),
+    relatives: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [pid] : [])),
+    newestPid: () => null,
     ask: (marked) => signal(marked, 'SIGTERM'),
     force: (marked) => signal(marked, 'SIGKILL'),
   };

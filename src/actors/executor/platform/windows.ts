@@ -49,8 +49,9 @@ export function windowsControl(win32: Win32 = loadWin32()): ProcessControl {
 
   return {
     look,
-    children: (parents) =>
+    relatives: (parents) =>
       win32.processes().flatMap(({ pid, parentPid }) => (parents.has(parentPid) ? [pid] : [])),
+    newestPid: () => null,
     ask: (marked) =>
       held(marked, 'query', () =>
         win32.closeWindows(marked.pid) > 0 ? { kind: 'done' } : { kind: 'cannot' },

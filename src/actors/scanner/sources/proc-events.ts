@@ -179,7 +179,7 @@ export class ProcEventsSource implements ProcessSource {
         break;
       case 'fork':
         this.#touched?.add(event.child);
-        this.#sink?.observe({ type: 'fork', parent: event.parent, child: event.child });
+        this.#sink?.observe({ type: 'fork', parent: event.parent, child: event.child, atMs: event.atMs });
         break;
       case 'answer':
         break;
@@ -297,7 +297,7 @@ export class ProcEventsSource implements ProcessSource {
       const looks = this.#looks(thorough);
       if (!this.#isFirst) this.#drain(QUEUE_MAX);
       for (const pid of this.#touched) looks.delete(pid);
-      sink.observe({ type: 'looks', cause, atMs, looks });
+      sink.observe({ type: 'looks', cause, atMs, looks, complete: true });
       if (!this.#isFirst) this.#adjust();
       if (thorough) this.#rescannedAt = atMs;
     } catch (thrown) {

@@ -170,7 +170,8 @@ export class ProcfsSource implements ProcessSource {
     const now = this.#context.clock.monotonic();
     const lapsed = now - this.#lookedAt > this.#context.pollIntervalMs + WATCH_LAPSE_MS;
     this.#lookedAt = now;
-    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks });
+    const complete = cause !== 'watch';
+    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks, complete });
   }
 
   /** What was forked since the last time is young from now on. */

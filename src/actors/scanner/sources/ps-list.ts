@@ -95,7 +95,7 @@ export class PsListSource implements ProcessSource {
     const now = this.#context.clock.monotonic();
     const lapsed = now - this.#seenAt > 2 * LIST_TIMEOUT_MS;
     this.#seenAt = now;
-    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks });
+    this.#sink?.observe({ type: 'looks', cause, atMs: lapsed ? null : now, looks, complete: true });
   }
 
   async #inTime(): Promise<readonly ProcessDescriptor[]> {
@@ -120,6 +120,8 @@ export class PsListSource implements ProcessSource {
     if (!watched && !rules.mayMatch(exe)) return { is: 'other', startKey: null };
     const stat = readProc && parseProcStat(readProc(pid, 'stat'));
     if (readProc && (!stat || isGone(stat))) return { is: 'gone' };
+    // Its first thread has ended and others run on: of those `ps` says nothing.
+    if (stat?.state === 'Z') return { is: 'unreadable' };
     const startKey = stat
       ? linuxStartKey(this.#context.bootId, stat.startTicks)
       : String(seen.startTime?.getTime() ?? 'unknown');
