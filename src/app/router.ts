@@ -29,8 +29,8 @@ import { isEnded, UnheardStops, withOlder } from './unheard-stops.ts';
 /** A scan may fail this often in a row before the agent calls itself degraded. */
 const FAILED_SCANS_DEGRADE = 3;
 
-/** `goes on`: as another child's. `was gone`: when this run of the agent first looked. */
-type HowItStops = 'ends' | 'goes on' | 'was gone';
+/** `goes on`: as another child's. */
+type HowItStops = 'ends' | 'goes on';
 
 export interface RouterOptions {
   readonly store: Store;
@@ -132,27 +132,29 @@ export function createRouter(options: RouterOptions): Router {
    * processes do: at once, unless something waits for the same process.
    */
   function stops(identity: ProcessIdentity, endedAwakeMs: number | null, how: HowItStops = 'ends'): void {
+    // Of what was told by a run that is over, the session actor may not even know the start.
+    const isPlay = !scanned;
     if (gate.isHeld(identity)) {
       gate.whenTaken(identity, () => {
-        const ended = end(identity, endedAwakeMs, how);
+        const ended = end(identity, endedAwakeMs);
         tellStop(identity, ended, how);
-        postEnd(ended, how);
+        postEnd(ended, isPlay);
       });
     } else {
-      const ended = end(identity, endedAwakeMs, how);
+      const ended = end(identity, endedAwakeMs);
       gate.whenTaken(identity, () => tellStop(identity, ended, how));
-      postEnd(ended, how);
+      postEnd(ended, isPlay);
     }
   }
 
   /** null: it is not told as anything. */
-  function end(identity: ProcessIdentity, endedAwakeMs: number | null, how: HowItStops): EndedProcess | null {
+  function end(identity: ProcessIdentity, endedAwakeMs: number | null): EndedProcess | null {
     const row = told.get(identity);
     if (!row) return null;
     ending.add(processKey(identity));
     const ended = { ...row, endedAwakeMs, bootId };
     // What ran in another boot has ended with it, and its moments mean nothing here.
-    if (how !== 'was gone' || row.bootId === bootId) unheard.add(ended);
+    if (scanned || row.bootId === bootId) unheard.add(ended);
     return ended;
   }
 
@@ -172,12 +174,11 @@ export function createRouter(options: RouterOptions): Router {
     closing.ended(identity);
   }
 
-  function postEnd(ended: EndedProcess | null, how: HowItStops): void {
+  function postEnd(ended: EndedProcess | null, isPlay: boolean): void {
     if (!ended || !unheard.has(ended)) return;
     const { process, endedAwakeMs, closing: by } = ended;
     const identity = { pid: process.pid, startKey: process.startKey };
-    // Of what went with the run before, the session actor may not even know the start.
-    if (how === 'was gone') postPlay(ended);
+    if (isPlay) postPlay(ended);
     else options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...(by && { by }) });
   }
 
@@ -233,7 +234,7 @@ export function createRouter(options: RouterOptions): Router {
       const gone = told.all().filter((row) => !goesOn(row));
       for (const row of withOlder(gone, scanned ? [] : renewed)) {
         if (present.has(processKey(row.process))) postStart(row, true);
-        else stops(row.process, null, scanned ? 'ends' : 'was gone');
+        else stops(row.process, null);
       }
       for (const row of renewed) told.put(row);
       for (const row of fresh) {
@@ -287,8 +288,13 @@ export function createRouter(options: RouterOptions): Router {
   function tellRunning(): void {
     if (!scanned) return;
     const processes = running().map(({ process, child }) => ({ process, child }));
-    options.postToSession({ type: 'processes.snapshot', processes, atAwakeMs: clock.monotonic() });
-    if (!looks) options.postToSession({ type: 'scan.unknown' });
+    const atAwakeMs = clock.monotonic();
+    options.postToSession({
+      type: 'processes.snapshot',
+      processes,
+      atAwakeMs,
+      ...(!looks && { blind: true }),
+    });
   }
 
   function scanFailed(reason: string, failures: number): void {

@@ -154,6 +154,8 @@ export type ToSession =
       readonly processes: readonly { readonly process: GameProcess; readonly child: string | null }[];
       /** Up to when it is known, awake clock; left out: to now. */
       readonly atAwakeMs?: number;
+      /** Nobody looks at the moment: what started since is not among them. */
+      readonly blind?: true;
     }
   | {
       readonly type: 'process.started';

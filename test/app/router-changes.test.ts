@@ -14,6 +14,8 @@ describe('E1: a process that executes another program and then the game again', 
 
   test('before the session actor took its first start in: it is told as stopped and started again, and its end too', () => {
     const { router, kinds, rows, toSession } = setUp();
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'procfs' });
+    toSession.length = 0;
     for (const message of [start, stop, start]) router.fromScanner(message);
     expect(kinds()).toEqual(['roblox_started']);
     router.fromSession(tookIn(7));

@@ -138,11 +138,11 @@ test('E1: the session actor is told that nobody looks, and its next life too, un
   router.scannerGone();
   router.greetSession();
   router.fromScanner(snapshot());
-  expect(toSession.map((m) => m.type)).toEqual([
-    'processes.snapshot',
-    'scan.unknown',
-    'processes.snapshot',
-    'scan.unknown',
-    'processes.snapshot',
+  expect(toSession).toMatchObject([
+    { type: 'processes.snapshot' },
+    { type: 'scan.unknown' },
+    { type: 'processes.snapshot', blind: true },
+    { type: 'processes.snapshot' },
   ]);
+  expect(toSession.at(-1)).not.toHaveProperty('blind');
 });

@@ -11,6 +11,8 @@ describe('E4: a stop that overtakes the start of its session', () => {
 
   test('waits until the session actor has told the start', () => {
     const { router, kinds, events, toSession } = setUp();
+    router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'procfs' });
+    toSession.length = 0;
     router.fromScanner({ type: 'process.started', process: player(7), found: false });
     router.fromScanner(stop(7));
     expect(kinds()).toEqual(['roblox_started']);
@@ -146,6 +148,7 @@ describe('E1, T6: closing', () => {
     ['pause', 'pause'],
   ] as const)('a game closed for the %s is told as auto_closed with reason %s', async (cause, reason) => {
     const { router, events, toSession, tasks } = setUp([toldRow(7)]);
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(7)], source: 'procfs' });
     router.fromSession(closeOrder(cause, 7));
     await Promise.resolve();
     router.fromScanner({

@@ -267,7 +267,8 @@ function receive(turn: Turn, message: SessionMessage): void {
     case 'settle':
       break;
     case 'processes.snapshot':
-      reconcile(turn, message.processes);
+      reconcile(turn, message);
+      turn.state.blindUntilAwakeMs = message.blind ? turn.state.reading.awakeMs + LONGEST_BLIND_MS : 0;
       break;
     case 'process.started':
       processStarted(turn, message.process, message.child, turn.seenAwakeMs);

@@ -11,7 +11,7 @@ import { endOfSession, sessionData, sessionEvent } from './events.ts';
 import { biasOf, isRunning, type Member, type OpenSession, profileIn, sessionKey } from './state.ts';
 import { childOf, type Turn, wakeAt } from './turn.ts';
 
-type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>['processes'];
+type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>;
 
 /** A stretch without the agent shorter than this is not worth a line, ms. */
 const SHORTEST_GAP_MS = 1_000;
@@ -87,12 +87,11 @@ export function processStopped(
  * All that runs, compared with what is open. A session whose processes are all gone ended at the last proven moment;
  * one that still runs after the agent was away is charged for the time between, and lists it.
  */
-export function reconcile(turn: Turn, running: Snapshot): void {
+export function reconcile(turn: Turn, { processes: running }: Snapshot): void {
   const { state } = turn;
   const restored = state.awaitingSnapshot;
   const provenToAwakeMs = provenTo(turn);
   state.awaitingSnapshot = false;
-  state.blindUntilAwakeMs = 0;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
     const here = running.filter((r) => r.child === session.child && r.process.game === session.game);

@@ -7,8 +7,10 @@ import type { Entry } from './disk.ts';
 import type { Machine, Running } from './machine.ts';
 
 export const REJOIN_MS = 10_000;
+/** A game that comes back so shortly before the rejoin is over may be heard of too late for it. */
+const NEARLY_MS = 50;
 /** Figures may be off by what messages were under way, ms. */
-const ABOUT_MS = 120;
+const ABOUT_MS = 150;
 /** A start may be that far off, ms: ids are moments, and a start that comes behind a later one goes on in its session. */
 const SAME_START_MS = 50;
 /** Two looks lie so far apart at most, ms. */
@@ -186,7 +188,7 @@ function compare(stints: readonly Stint[], told: readonly Told[], aboutMs: numbe
     }
     sessions.forEach((session, i) => {
       const before = sessions[i - 1];
-      if (before && session.fromMs - before.toMs <= REJOIN_MS - 5) {
+      if (before && session.fromMs - before.toMs <= REJOIN_MS - NEARLY_MS) {
         wrong.push(`${before.session_id} to ${before.toMs} and ${session.session_id} are one session`);
       }
       wrong.push(...asPlayed(session, own.get(session) ?? [], aboutMs));
@@ -202,7 +204,8 @@ function asPlayed(session: Told, stints: readonly Stint[], aboutMs: number): str
   const first = stints.filter((s) => s.startAt < session.startAt);
   const startMs = Math.min(...(first.length > 0 ? first : stints).map((s) => s.startMs));
   const least = Math.max(...stints.map((s) => s.endMs[0]));
-  const most = Math.max(...stints.map((s) => s.endMs[1]));
+  // One that had ended before anybody knew and was given to another child was that one's for no time.
+  const most = Math.max(...stints.map((s) => Math.max(s.startMs, s.endMs[1])));
   if (Math.abs(fromMs - startMs) > SAME_START_MS)
     wrong.push(`session ${id} starts at ${fromMs}, its game did at ${startMs}`);
   if (toMs < least - aboutMs || toMs > most + aboutMs) {
