@@ -1,7 +1,7 @@
 /** Tells when the agent becomes degraded and when it is well again, once each time (agent_event). */
 import type { EventBody } from '../protocol/events.ts';
 import type { TickingClock } from '../protocol/ports.ts';
-import { agentEvent } from './router.ts';
+import { agentEvent } from './agent-event.ts';
 
 /** So long after the look before, ms, it is a process that was stopped as a whole: this look says nothing. */
 const STOPPED_MS = 2_000;

@@ -66,7 +66,7 @@ export interface Router {
 export function createRouter(options: RouterOptions): Router {
   const { store, clock, config, bootId } = options;
   const told = new ToldProcesses(store.told);
-  const unheard = new UnheardStops(store.told, bootId);
+  const unheard = new UnheardStops(store, clock, bootId);
   const gate = new StopGate(clock);
   const closing = createClosing({ ...options, told });
   let source: SourceName | null = null;
@@ -166,11 +166,11 @@ export function createRouter(options: RouterOptions): Router {
         const { endedAwakeMs } = ended;
         const endedAt = endedAwakeMs === null ? null : atWall(endedAwakeMs);
         store.log.append([stoppedEvent(row, endedAt, config().games)]);
-        unheard.keep(ended);
       }
       if (row && how === 'goes on') told.release(row);
       else told.remove(identity);
     });
+    if (row && ended) unheard.keep(ended);
     closing.ended(identity);
   }
 
@@ -382,20 +382,14 @@ export function createRouter(options: RouterOptions): Router {
     greetSession,
     releaseMoved,
     takeMoved,
-    stop: () => gate.stop(),
+    stop() {
+      gate.stop();
+      unheard.stop();
+    },
     closeGames: closing.closeGames,
     detection: () => ({ source, trouble: blind ?? fallback }),
     tell,
   };
-}
-
-/** An `agent_event`: one sentence for a person, and numbers. */
-export function agentEvent(
-  event_type: Extract<EventBody, { type: 'agent_event' }>['event_type'],
-  message: string,
-  numbers: Readonly<Record<string, unknown>> = {},
-): EventBody {
-  return { type: 'agent_event', event_type, data: { message, ...numbers } };
 }
 
 function assertNever(value: never): never {

@@ -1,5 +1,6 @@
 /** The router over stores in memory, and what the actors say to it. */
-import { agentEvent, createRouter, type RouterOptions } from '../../src/app/router.ts';
+import { agentEvent } from '../../src/app/agent-event.ts';
+import { createRouter, type RouterOptions } from '../../src/app/router.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';

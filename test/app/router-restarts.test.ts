@@ -58,6 +58,8 @@ describe('T7: the agent restarts before the session actor has heard', () => {
     first.router.fromScanner(snapshot(player(7)));
     first.router.fromSession(tookIn(7));
     first.router.fromScanner(stops(7, 999_500));
+    expect([...first.ended]).toEqual([]);
+    first.clock.advance(0);
     const next = setUp([...first.rows.values()], 'closed', undefined, [...first.ended]);
     next.router.greetSession();
     expect(next.toSession).toMatchObject([

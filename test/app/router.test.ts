@@ -1,6 +1,6 @@
 /** The router over stores in memory: who is told what, in which order, and what is not told twice. */
 import { describe, expect, test } from 'vitest';
-import { agentEvent } from '../../src/app/router.ts';
+import { agentEvent } from '../../src/app/agent-event.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import { closeOrder, identity, player, setUp, toldRow, tookIn } from './router-bench.ts';
