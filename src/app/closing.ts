@@ -53,8 +53,7 @@ export function createClosing(options: ClosingOptions): Closing {
   /** Closes under way or done, by process: how its stop is to be told is known as long as there is one. */
   const closes = new Map<string, number>();
   const underWay = new Set<UnderWay>();
-  const isClosedWithKin = (process: GameProcess) =>
-    [...underWay].some(({ target }) => isKin(target, process));
+  const kinUnderWay = (process: GameProcess) => [...underWay].find(({ target }) => isKin(target, process));
 
   async function closeAll(
     rows: readonly ToldProcess[],
@@ -87,7 +86,7 @@ export function createClosing(options: ClosingOptions): Closing {
 
   function takeBack(target: GameProcess, { outcome }: CloseReport): void {
     // Gone before its turn, with its kin.
-    if (outcome === 'not_running' && isClosedWithKin(target)) return;
+    if (outcome === 'not_running' && kinUnderWay(target)) return;
     told.markClosing(target, null);
     const heirs = told
       .all()
@@ -117,7 +116,7 @@ export function createClosing(options: ClosingOptions): Closing {
     },
     closeAll,
     markOf(process) {
-      const { closing = null, why } = [...underWay].find(({ target }) => isKin(target, process)) ?? {};
+      const { closing = null, why } = kinUnderWay(process) ?? {};
       return { closing, ...(why && { why }) };
     },
     ended: (identity) => void closes.delete(processKey(identity)),

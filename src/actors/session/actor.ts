@@ -71,17 +71,19 @@ export function createSessionActor(
     const dueMs = Math.max(0, state.wakeAwakeMs - reading.awakeMs);
     host.worked(Math.min(dueMs, LOOK_MS));
     // What came first after a stop is no look; more may come.
-    if (wasStopped(lookAwakeMs, reading.awakeMs))
-      stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
+    if (wasStopped(lookAwakeMs, reading.awakeMs)) lookBehindDoor();
     // A later deadline is near at a later look.
     else if (dueMs < NEAR_MS) stopTimer = timers.after(dueMs, glance);
   }
 
   function glance(): void {
     const reading = clocks.read();
-    if (wasStopped(lookedAwakeMs, reading.awakeMs))
-      stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
+    if (wasStopped(lookedAwakeMs, reading.awakeMs)) lookBehindDoor();
     else look(reading);
+  }
+
+  function lookBehindDoor(): void {
+    stopTimer = timers.after(DOOR_MS, () => look(clocks.read()));
   }
 
   function look(reading: Reading): void {

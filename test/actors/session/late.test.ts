@@ -4,15 +4,10 @@ import { initialState, type SessionMessage, step } from '../../../src/actors/ses
 import type { SessionState } from '../../../src/actors/session/state.ts';
 import type { EventBody, SessionData } from '../../../src/protocol/events.ts';
 import type { GameProcess } from '../../../src/protocol/messages.ts';
-import { config, KID, MINUTE, machine, SECOND } from './playing.ts';
+import { config, KID, later, MINUTE, machine, SECOND } from './playing.ts';
 
 const base = machine().reading();
-const reading = (ms: number) => ({
-  ...base,
-  awakeMs: base.awakeMs + ms,
-  elapsedMs: base.elapsedMs + ms,
-  wallMs: base.wallMs + ms,
-});
+const reading = (ms: number) => later(base, ms);
 const game = (pid: number, ms: number, id = 'roblox'): GameProcess => ({
   ...{ pid, startKey: `1:${pid}`, game: id, name: id, path: null, command: null, user: KID },
   startedAwakeMs: base.awakeMs + ms,

@@ -1,5 +1,6 @@
 /** What the tests of the session actor share: a configuration to vary, a machine, and a look at what it said. */
 
+import type { Reading } from '../../../src/actors/session/trusted-clock.ts';
 import { VirtualMachine, type VirtualMachineOptions } from '../../../src/actors/session/virtual-machine.ts';
 import type { Config, ProfileConfig } from '../../../src/protocol/config.ts';
 import { DEFAULT_CONFIG } from '../../../src/protocol/config.ts';
@@ -41,6 +42,16 @@ export function machine(
 ): VirtualMachine {
   const { wall = '2026-01-15T16:00', zone = 'UTC', options = {}, ...rest } = more;
   return new VirtualMachine({ config: config(kid, rest), wallMs: wallMs(wall, zone), zone, ...options });
+}
+
+/** The same machine's clocks so many ms later: it was awake, and nobody set them. */
+export function later(base: Reading, ms: number): Reading {
+  return {
+    ...base,
+    awakeMs: base.awakeMs + ms,
+    elapsedMs: base.elapsedMs + ms,
+    wallMs: base.wallMs + ms,
+  };
 }
 
 /** A wall time of a zone as epoch ms, by Intl alone: an oracle beside the calendar under test. */

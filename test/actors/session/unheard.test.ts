@@ -4,15 +4,10 @@ import { initialState, type SessionMessage, step } from '../../../src/actors/ses
 import type { SessionState } from '../../../src/actors/session/state.ts';
 import type { EventBody } from '../../../src/protocol/events.ts';
 import type { GameProcess, ToSession } from '../../../src/protocol/messages.ts';
-import { config, KID, MINUTE, machine, SECOND, short } from './playing.ts';
+import { config, KID, later, MINUTE, machine, SECOND, short } from './playing.ts';
 
 const base = machine().reading();
-const at = (ms: number) => ({
-  ...base,
-  awakeMs: base.awakeMs + ms,
-  elapsedMs: base.elapsedMs + ms,
-  wallMs: base.wallMs + ms,
-});
+const at = (ms: number) => later(base, ms);
 const game: GameProcess = {
   pid: 7,
   startKey: '1:7',
