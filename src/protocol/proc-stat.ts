@@ -18,7 +18,11 @@ export interface ProcStat {
    * keeps them. null: not for this reader, or there is no program (a kernel thread, in the midst of an exec, at the end).
    */
   readonly execution: string | null;
+  /** A thread of the kernel itself, which runs no program: PF_KTHREAD among the flags, field 9 (the kernel's sched.h). */
+  readonly ofKernel: boolean;
 }
+
+const PF_KTHREAD = 0x00200000;
 
 /** null: not the text of a process (a file read while the process went can be empty). */
 export function parseProcStat(text: string): ProcStat | null {
@@ -40,6 +44,7 @@ export function parseProcStat(text: string): ProcStat | null {
     startTicks,
     // Who may not know them reads 1, 1 and 0; in the midst of an exec the code is still at 0.
     execution: Number(startCode) > 1 ? `${startCode}:${endCode}:${startStack}` : null,
+    ofKernel: (Number(rest[6]) & PF_KTHREAD) !== 0,
   };
 }
 

@@ -21,7 +21,17 @@ describe('/proc/PID/stat', () => {
       threads: 4,
       startTicks: '4711',
       execution: null,
+      ofKernel: false,
     });
+  });
+
+  it.each([
+    ['kswapd0, forked by kthreadd', '65 (kswapd0) S 2 0 0 0 -1 2623552 0', true],
+    ['a kworker that may not be moved', '8 (kworker/0:0H) I 2 0 0 0 -1 69238880 0', true],
+    ['a shell of root', '812 (sh) S 700 812 812 0 -1 4194560 95', false],
+  ])('PF_KTHREAD tells a thread of the kernel: %s', (_, start, ofKernel) => {
+    const text = `${start} 0 0 0 0 0 0 0 20 0 1 0 40 0 0 1844674407\n`;
+    expect(parseProcStat(text)?.ofKernel).toBe(ofKernel);
   });
 
   const layout = (...fields: number[]) => stat('game').replace('\n', ` ${fields.join(' ')} 0 0\n`);

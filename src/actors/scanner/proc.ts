@@ -27,7 +27,7 @@ export interface ProcReader {
   afterExit(pid: number): AfterExit;
   /** Whether this is the id of a thread beside the first, which /proc answers for as well. */
   isThread(pid: number): boolean;
-  /** Every process there is, ascending; no threads. Throws when /proc cannot be listed. */
+  /** Every process there is that may run a program, ascending; no threads. Throws when /proc cannot be listed. */
   pids(): number[];
   /** The pid that the kernel gave out last: while it stands still nothing was forked. */
   newestPid(): number;
@@ -66,6 +66,12 @@ export function procReader({
 }: ProcReaderOptions): ProcReader {
   const read = boundedReader(COMMAND_MAX_BYTES);
   const line = Buffer.allocUnsafe(LINE_MAX_BYTES);
+  /**
+   * Threads of the kernel stand in /proc as processes, on a quiet PC as half of all, and none ever runs a program: each is
+   * looked at once (50 µs), until its number may have been given out again.
+   */
+  const ofKernel = new Set<number>();
+  let newest = 0;
 
   /** Of a file that is one line: one read is the whole of it. */
   function readLine(path: string): string {
@@ -85,6 +91,7 @@ export function procReader({
   function withoutExecutable(pid: number, watched: boolean): Look {
     const seen = stat(`${root}/${pid}`);
     if (seen === null || isGone(seen)) return { is: 'gone' };
+    if (seen.ofKernel) ofKernel.add(pid);
     return (seen.state === 'Z' && byOtherThreads(pid, watched)) || (watched ? { is: 'unreadable' } : OTHER);
   }
 
@@ -162,7 +169,9 @@ export function procReader({
       const pids: number[] = [];
       for (const name of readdirSync(root)) {
         const first = name.charCodeAt(0);
-        if (first >= 48 && first <= 57) pids.push(Number(name));
+        if (first < 48 || first > 57) continue;
+        const pid = Number(name);
+        if (!ofKernel.has(pid)) pids.push(pid);
       }
       return pids;
     },
@@ -170,7 +179,11 @@ export function procReader({
     /** Opened for each read, for 1.5 µs: a thread that crashes or is killed would leave it open for the process's life. */
     newestPid() {
       const text = readLine(`${root}/loadavg`);
-      return Number(text.slice(text.lastIndexOf(' ') + 1));
+      const pid = Number(text.slice(text.lastIndexOf(' ') + 1));
+      // A smaller one than before: the numbers go round, and may be anybody's.
+      if (pid < newest) ofKernel.clear();
+      newest = pid;
+      return pid;
     },
   };
 }

@@ -23,18 +23,19 @@ function write(folder: string, { state, exe }: { readonly state: string; readonl
   if (exe !== undefined) symlinkSync(exe, join(at, 'exe'));
 }
 
-function look(watched: boolean) {
+function reader() {
   const games = [{ id: 'roblox', name: 'Roblox', match: [{ name: 'Player' }], ignore: [] }];
   const rules = compileRules(games);
-  const reader = procReader({
+  return procReader({
     rules: () => rules,
     bootId: 'b',
     accountName: String,
     now: () => 1e9,
     root,
   });
-  return reader.look(PID, watched);
 }
+
+const look = (watched: boolean) => reader().look(PID, watched);
 
 describe('a process whose first thread has ended', () => {
   beforeEach(() => {
@@ -64,5 +65,37 @@ describe('a process whose first thread has ended', () => {
     write(`${PID}/task/101`, { state: 'Z' });
     write(`${PID}/task/102`, { state: 'Z' });
     expect(look(true)).toEqual({ is: 'gone' });
+  });
+});
+
+describe('a thread of the kernel', () => {
+  const newest = (pid: number) => writeFileSync(join(root, 'loadavg'), `0.00 0.00 0.00 1/90 ${pid}\n`);
+  beforeEach(() => {
+    for (const pid of [42, 43]) mkdirSync(join(root, String(pid)));
+    writeFileSync(
+      join(root, '42/stat'),
+      `42 (kworker/0:1) I 2 0 0 0 -1 69238880 ${'0 '.repeat(10)}1 0 9 0 0 0`,
+    );
+    writeFileSync(join(root, '43/stat'), `43 (sh) S 1 43 43 0 -1 4194304 ${'0 '.repeat(10)}1 0 9 0 0 0`);
+  });
+
+  test('is looked at once, a program that cannot be read each time', () => {
+    const reads = reader();
+    expect(reads.pids()).toEqual([42, 43]);
+    for (const pid of reads.pids()) expect(reads.look(pid, false)).toEqual({ is: 'other', startKey: null });
+    expect(reads.pids()).toEqual([43]);
+  });
+
+  test('is looked at again when its number may be another one: the numbers went round', () => {
+    const reads = reader();
+    newest(900);
+    reads.newestPid();
+    reads.look(42, false);
+    newest(905);
+    reads.newestPid();
+    expect(reads.pids()).toEqual([43]);
+    newest(310);
+    reads.newestPid();
+    expect(reads.pids()).toEqual([42, 43]);
   });
 });
