@@ -138,7 +138,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     onMessage: (message) => router.fromScanner(message),
     onGone: () => router.scannerGone(),
     mainBeat: mainBeat.buffer,
-    trackUnmanagedFds: false,
     poison: poison('scanner'),
   });
 

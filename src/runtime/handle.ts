@@ -46,8 +46,6 @@ export interface SpawnOptions<Init, In, Out> {
   readonly poison?: PoisonRegister | undefined;
   /** Main's beat, for the one actor that watches over main. */
   readonly mainBeat?: SharedArrayBuffer | undefined;
-  /** false for a thread that closes descriptors which Node did not open (a netlink socket's). */
-  readonly trackUnmanagedFds?: boolean | undefined;
 }
 
 export type ReadyResult = { readonly ok: true } | { readonly ok: false; readonly exit: ExitReason };
@@ -116,7 +114,6 @@ class Incarnation<Init, In, Out, Calls extends CallMap<Calls>> implements Spawne
     this.#worker = new Worker(options.file, {
       name: options.id,
       workerData,
-      trackUnmanagedFds: options.trackUnmanagedFds ?? true,
       ...(options.resourceLimits && { resourceLimits: options.resourceLimits }),
     });
     this.#worker.on('message', (sent: FromThread) => this.#hear(sent));

@@ -81,7 +81,6 @@ const scanner = spawnActor<ScannerInit, ToScanner, Stamped, ScannerCalls>({
   incarnation: 1,
   readyTimeoutMs: 10_000,
   clock: systemClock,
-  trackUnmanagedFds: false,
   onMessage({ message, postedMs }) {
     const heardMs = monotonicMs();
     router.fromScanner(message);

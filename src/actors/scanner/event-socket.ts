@@ -4,7 +4,7 @@
  * pipes and sockets of the kinds it knows, not netlink: it is given a pipe, in whose place the socket is put before the
  * loop first looks (dup3(2)). libuv only polls and reads what is there, and one read is one message (netlink(7)).
  */
-import { closeSync, readlinkSync, writeSync } from 'node:fs';
+import { readlinkSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { EVENT_MAX_BYTES, listenMessage, type ProcEvent, parseEvent } from './netlink.ts';
@@ -52,6 +52,8 @@ interface Libc {
   recv(fd: number, buffer: Buffer, length: number, flags: number): number;
   pipe2(ends: Int32Array, flags: number): number;
   dup3(from: number, to: number, flags: number): number;
+  /** Node warns when it is asked to close what it has not opened. */
+  close(fd: number): number;
 }
 
 /** Throws an Error that says in words why this machine has no process events. */
@@ -81,7 +83,7 @@ export function openEventSocket(bufferBytes = RECEIVE_BUFFER_BYTES): EventSocket
     address.writeUInt32LE(CN_IDX_PROC, 8);
     if (libc.bind(made, address, address.length) < 0) {
       const reason = koffi.errno() === errno.EPERM ? 'it needs CAP_NET_ADMIN' : `errno ${koffi.errno()}`;
-      closeSync(made);
+      libc.close(made);
       throw new Error(`no process connector: bind failed, ${reason}`);
     }
     return made;
@@ -102,7 +104,7 @@ export function openEventSocket(bufferBytes = RECEIVE_BUFFER_BYTES): EventSocket
     const options: SocketConstructorOpts & ConnectOpts = { fd: end, readable: true, writable: false, onread };
     const socket = new Socket(options);
     libc.dup3(fd, end, CLOEXEC);
-    for (const spare of [fd, other]) closeSync(spare);
+    for (const spare of [fd, other]) libc.close(spare);
     fd = end;
     socket.once('error', (error: NodeJS.ErrnoException) => failed(error, tell));
     return socket;
@@ -145,7 +147,7 @@ export function openEventSocket(bufferBytes = RECEIVE_BUFFER_BYTES): EventSocket
     },
     close() {
       if (watched) watched.destroy();
-      else closeSync(fd);
+      else libc.close(fd);
     },
   };
 }
@@ -160,5 +162,6 @@ function bindLibc(koffi: typeof import('koffi')): Libc {
     recv: lib.func('long recv(int fd, void *buffer, size_t length, int flags)'),
     pipe2: lib.func('int pipe2(_Out_ int *ends, int flags)'),
     dup3: lib.func('int dup3(int from, int to, int flags)'),
+    close: lib.func('int close(int fd)'),
   };
 }

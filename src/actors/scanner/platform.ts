@@ -9,15 +9,14 @@ import { PsListSource } from './sources/ps-list.ts';
 import { ToolhelpSource } from './sources/toolhelp.ts';
 import { loadWin32 } from './win32.ts';
 
+/** For one scanner: its sources share what they read with. */
 export function sourceFactories(): SourceFactories {
   const accountName = accountNames();
-  const reader = (context: SourceContext): ProcReader =>
-    procReader({
-      rules: context.rules,
-      bootId: context.bootId,
-      accountName,
-      now: () => context.clock.monotonic(),
-    });
+  let shared: ProcReader | undefined;
+  function reader({ rules, bootId, clock }: SourceContext): ProcReader {
+    shared ??= procReader({ rules, bootId, accountName, now: () => clock.monotonic() });
+    return shared;
+  }
   return {
     'proc-events': (context) => new ProcEventsSource({ context, reader: reader(context) }),
     procfs: (context) => new ProcfsSource({ context, reader: reader(context) }),

@@ -57,6 +57,7 @@ const TICK_MS = 10;
 const COMMAND_MAX_BYTES = 65_536;
 const LINE_MAX_BYTES = 4_096;
 
+/** One for a thread: it keeps a descriptor. */
 export function procReader({
   rules,
   bootId,
@@ -72,6 +73,8 @@ export function procReader({
    */
   const ofKernel = new Set<number>();
   let newest = 0;
+  /** Read at every tick, so it stays open (80 µs of a tick that wakes the thread); Node closes it with the thread, however that ends. */
+  let loadavg: number | undefined;
 
   /** Of a file that is one line: one read is the whole of it. */
   function readLine(path: string): string {
@@ -176,9 +179,9 @@ export function procReader({
       return pids;
     },
 
-    /** Opened for each read, for 1.5 µs: a thread that crashes or is killed would leave it open for the process's life. */
     newestPid() {
-      const text = readLine(`${root}/loadavg`);
+      loadavg ??= openSync(`${root}/loadavg`, 'r');
+      const text = line.toString('latin1', 0, readSync(loadavg, line, 0, line.length, 0));
       const pid = Number(text.slice(text.lastIndexOf(' ') + 1));
       // A smaller one than before: the numbers go round, and may be anybody's.
       if (pid < newest) ofKernel.clear();

@@ -48,7 +48,6 @@ function spawnScanner(messages: FromScanner[] = []): SpawnedActor<ToScanner, Sca
     readyTimeoutMs: 10_000,
     onMessage: (message) => messages.push(message),
     clock: patient,
-    trackUnmanagedFds: false,
   });
 }
 
@@ -93,7 +92,6 @@ describe.skipIf(!hasConnector)('the thread of the scanner', () => {
        import(workerData.file);`,
       {
         eval: true,
-        trackUnmanagedFds: false,
         workerData: {
           file: file.href,
           init: {
