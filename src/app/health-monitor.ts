@@ -3,10 +3,12 @@ import type { EventBody } from '../protocol/events.ts';
 import type { TickingClock } from '../protocol/ports.ts';
 import { agentEvent } from './agent-event.ts';
 
+/** How often: what does not work is told some seconds later anyway, and a look takes as long as all else of an idle second. */
+const LOOK_EVERY_SECONDS = 2;
 /** So long after the look before, ms, it is a process that was stopped as a whole: this look says nothing. */
-const STOPPED_MS = 2_000;
+const STOPPED_MS = 3_000;
 
-/** Looks once a second, so that a failure is told well within five; returns its stop. */
+/** Returns its stop. */
 export function monitorHealth(
   clock: TickingClock,
   reasons: () => readonly string[],
@@ -28,7 +30,7 @@ export function monitorHealth(
     told = now;
   }
 
-  return clock.everySecond(look);
+  return clock.everySecond(look, LOOK_EVERY_SECONDS);
 }
 
 /** The same sentence with other numbers in it is the same trouble. */

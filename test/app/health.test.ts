@@ -85,14 +85,14 @@ describe('the monitor', () => {
     };
   }
 
-  test('trouble is told within a second, once, and so is its end', () => {
+  test('trouble is told within two seconds, once, and so is its end', () => {
     const { clock, state, types, stop } = setUp();
     state.reasons = ['The session has done no work for 4 s.'];
-    clock.advance(1_000);
+    clock.advance(2_000);
     state.reasons = ['The session has done no work for 5 s.'];
-    clock.advance(5_000);
+    clock.advance(6_000);
     state.reasons = [];
-    clock.advance(1_000);
+    clock.advance(2_000);
     expect(types()).toEqual(['agent_degraded', 'agent_recovered']);
     stop();
     expect(clock.pendingTimers).toBe(0);
