@@ -117,7 +117,7 @@ function quietProcfs() {
   const source = new ProcfsSource({ context, reader });
   return {
     start: (observe: () => void) =>
-      source.start({ observe, failed: () => {}, died: () => {}, overflowed: () => {} }),
+      source.start({ observe, idle: () => {}, failed: () => {}, died: () => {}, overflowed: () => {} }),
     newestPid: () => reader.newestPid(),
     tick: () => source.tick(),
     rescan: () => source.rescan('reconcile'),

@@ -100,9 +100,13 @@ export function sameIdentity(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return a.pid === b.pid && a.startKey === b.startKey;
 }
 
+const NONE: readonly number[] = [];
+
 /** The pids whose fate is of interest: every source looks at them each time. */
 export function watchedPids(state: ScannerState): readonly number[] {
-  return [...state.tracked.keys(), ...state.parts.keys()];
+  return state.tracked.size + state.parts.size === 0
+    ? NONE
+    : [...state.tracked.keys(), ...state.parts.keys()];
 }
 
 export function isWatched(state: ScannerState, pid: number): boolean {

@@ -171,8 +171,7 @@ export function procReader({
     pids() {
       const pids: number[] = [];
       for (const name of readdirSync(root)) {
-        const first = name.charCodeAt(0);
-        if (first < 48 || first > 57) continue;
+        if (!isDigit(name.charCodeAt(0))) continue;
         const pid = Number(name);
         if (!ofKernel.has(pid)) pids.push(pid);
       }
@@ -181,14 +180,29 @@ export function procReader({
 
     newestPid() {
       loadavg ??= openSync(`${root}/loadavg`, 'r');
-      const text = line.toString('latin1', 0, readSync(loadavg, line, 0, line.length, 0));
-      const pid = Number(text.slice(text.lastIndexOf(' ') + 1));
+      const pid = lastNumber(line, readSync(loadavg, line, 0, line.length, 0));
       // A smaller one than before: the numbers go round, and may be anybody's.
       if (pid < newest) ofKernel.clear();
       newest = pid;
       return pid;
     },
   };
+}
+
+/** The number at the end of a line, before its line feed; 0 where there is none. */
+function lastNumber(line: Buffer, length: number): number {
+  let value = 0;
+  for (let at = length - 2, unit = 1; at >= 0 && isDigit(line[at]); at--, unit *= 10) {
+    value += unit * ((line[at] ?? 0) - ZERO);
+  }
+  return value;
+}
+
+const ZERO = 48;
+const NINE = 57;
+
+function isDigit(code: number | undefined): boolean {
+  return code !== undefined && code >= ZERO && code <= NINE;
 }
 
 /** undefined when the process has no such file any more. */

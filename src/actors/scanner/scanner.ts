@@ -169,6 +169,7 @@ class Scanner {
   #sink(source: ProcessSource): SourceSink {
     return {
       observe: (seen) => this.#observe(seen, source),
+      idle: () => this.#scanned(source),
       failed: (reason) => this.#failed(reason),
       died: (reason) => this.#died(source, reason),
       overflowed: () => {

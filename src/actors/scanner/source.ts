@@ -10,6 +10,8 @@ import type { Rules } from './matcher.ts';
 /** What a source tells. */
 export interface SourceSink {
   observe(seen: Observation): void;
+  /** A look found nothing that it would have had to look at. */
+  idle(): void;
   /** A scan failed: nothing is known of this moment. The source goes on by itself. */
   failed(reason: string): void;
   /** The source cannot go on; it is stopped afterwards. */

@@ -102,9 +102,14 @@ export class ProcfsSource implements ProcessSource {
   tick(): void {
     const now = this.#context.clock.monotonic();
     this.#noteNew(this.#reader.newestPid());
-    const looks = this.#lookAtWatched();
-    this.#lookAtYoung(looks, now);
-    this.#tell('watch', looks);
+    if (this.#young.size > 0 || this.#context.watched().length > 0) {
+      const looks = this.#lookAtWatched();
+      this.#lookAtYoung(looks, now);
+      this.#tell('watch', looks);
+    } else {
+      this.#lookedAt = now;
+      this.#sink?.idle();
+    }
     if (now >= this.#reconcileAt) this.#reconcile();
   }
 
