@@ -91,10 +91,29 @@ function paceFactor({ unit }: Measure, slower: number | null): number {
   return TIMES.includes(unit) ? slower : unit === '/s' ? 1 / slower : 1;
 }
 
+/**
+ * Of so many figures of another run of the same code one lies outside its band: a band that held all of hundreds would
+ * hide a change in any. A figure that must be exact never does.
+ */
+const ONE_OUTSIDE_IN = 40;
+
+/** Whether the runs agree as two runs of the same code do: which figures lie outside is for the reader to judge. */
+export function agree(differences: readonly Difference[]): boolean {
+  const changed = differences.filter((d) => !d.noise);
+  return (
+    changed.length <= differences.length / ONE_OUTSIDE_IN &&
+    changed.every(({ band }) => band.share > 0 || band.least > 0)
+  );
+}
+
 /** What has changed, a line each, and how much has not. */
 export function comparisonText(differences: readonly Difference[]): string {
   const changed = differences.filter((d) => !d.noise);
-  const head = `${differences.length - changed.length} figures agree within their noise bands, ${changed.length} do not`;
+  const agreeing = differences.length - changed.length;
+  const verdict = agree(differences)
+    ? 'as two runs of the same code do'
+    : `more than the one in ${ONE_OUTSIDE_IN} by which two runs of the same code differ`;
+  const head = `${agreeing} figures agree within their noise bands, ${changed.length} do not: ${verdict}`;
   return [head, ...changed.map(differenceText)].join('\n');
 }
 

@@ -1,6 +1,6 @@
 /** The arithmetic of the benches: percentiles, verdicts, the noise band. Nothing is measured here. */
 import { describe, expect, it } from 'vitest';
-import { compare, comparisonText, paceText } from '../../bench/report/compare.ts';
+import { agree, compare, comparisonText, paceText } from '../../bench/report/compare.ts';
 import { markdown } from '../../bench/report/markdown.ts';
 import { atLeast, atMost, exactly, judge, type Measure } from '../../bench/report/measure.ts';
 import { peersTable } from '../../bench/report/peers-table.ts';
@@ -139,11 +139,24 @@ describe('two runs', () => {
     expect(noise('a.max', 1, 100)).toEqual([]);
   });
 
+  it('agree while no more than one figure in forty lies outside its band, and none that must be exact', () => {
+    const runs = (changed: number, more: Partial<Measure> = {}) =>
+      compare(
+        run(...Array.from({ length: 80 }, (_, i) => measure(`a.${i}`, 10, more))),
+        run(...Array.from({ length: 80 }, (_, i) => measure(`a.${i}`, i < changed ? 20 : 10, more))),
+      );
+    expect([0, 2, 3].map((changed) => agree(runs(changed)))).toEqual([true, true, false]);
+    expect(agree(runs(1, { goal: exactly(10) }))).toBe(false);
+    expect(comparisonText(runs(2))).toContain(
+      '78 figures agree within their noise bands, 2 do not: as two runs',
+    );
+  });
+
   it('are told with the band that was taken, what agrees as a number', () => {
     const text = comparisonText(
       compare(run(measure('a.p50', 10), measure('b.p50', 1)), run(measure('a.p50', 20), measure('b.p50', 1))),
     );
-    expect(text).toContain('1 figures agree within their noise bands, 1 do not');
+    expect(text).toContain('1 figures agree within their noise bands, 1 do not: more than the one in 40');
     expect(text).toContain('a.p50 (a.p50): 10 ms → 20 ms, +100 % (band: 25 % of the larger)');
   });
 });
