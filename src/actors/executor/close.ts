@@ -55,7 +55,7 @@ export async function closeProcess(
     if (isOwn(task)) return report('denied', 'the process belongs to the agent itself');
     const seen = control.look(task.target.pid);
     if (!isStill(task.target, seen)) return report('not_running');
-    const group = trackMembers(task, seen, control);
+    const group = await trackMembers(task, seen, control);
 
     const asked = group.apply((member) => control.ask(member));
     if (asked) {
@@ -91,8 +91,8 @@ type Refusal = Extract<Attempt, { readonly reason: string }>;
 interface Members {
   /** Members that still run and whose closing was not refused. */
   living(): Marked[];
-  /** Takes in what was born meanwhile. */
-  grow(): void;
+  /** Takes in what was born before the call. */
+  grow(): Promise<void>;
   /** Does it to every living member; true when one of them was reached. */
   apply(act: (member: Marked) => Attempt): boolean;
   /** Why a member that still runs could not be closed. */
@@ -100,7 +100,7 @@ interface Members {
 }
 
 /** The target and what of its family runs the same program: they are closed as one. */
-function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessControl): Members {
+async function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessControl): Promise<Members> {
   const members = new Map<number, Marked>([[task.target.pid, task.target]]);
   const refused = new Map<number, Refusal>();
   const runs = (member: Marked) => isStill(member, control.look(member.pid));
@@ -109,14 +109,14 @@ function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessContro
   let newestLooked: number | null = null;
 
   /** Only of members that still run: a dead one's pid may be another's by now. */
-  function grow(): void {
+  async function grow(): Promise<void> {
     const newest = control.newestPid();
     if (newest !== null && newest === newestLooked) return;
     newestLooked = newest;
     for (;;) {
       const parents = new Set([...members.values()].filter(runs).map((member) => member.pid));
-      const fresh = control
-        .relatives(parents, root)
+      const relatives = await control.relatives(parents, root);
+      const fresh = relatives
         .filter((pid) => !members.has(pid) && !task.ownPids.includes(pid))
         .flatMap((pid) => control.look(pid) ?? [])
         .filter((child) => isPartOf(task.target, child));
@@ -127,7 +127,7 @@ function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessContro
       if (fresh.length === 0) return;
     }
   }
-  grow();
+  await grow();
 
   return {
     living,
@@ -156,7 +156,7 @@ async function gone(members: Members, clock: CloseClock, ms: number, again: () =
     // The last one may have left a fork of itself behind.
     const none = members.living().length === 0;
     if (none || now >= childrenAt) {
-      members.grow();
+      await members.grow();
       again();
       childrenAt = now + CHILDREN_EVERY_MS;
     }

@@ -1,30 +1,25 @@
 /**
  * The executor as main holds it: a piscina pool that has no thread while nothing is to be closed. Every close
- * settles with a report, whatever happens to its thread; it never rejects.
+ * settles with a report, whatever happens to its thread; it never rejects. However many games there are, none waits long
+ * for the others: what waits when a thread gets free goes to it together.
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { CloseReport } from '../../protocol/commands.ts';
 import type { CloseTask } from '../../protocol/messages.ts';
-import { monotonicMs } from '../../runtime/clock.ts';
-import { beatWatcher, HANG_AFTER_MS } from '../../runtime/heartbeat.ts';
 import { Vitals } from '../../runtime/vitals.ts';
 import { FORCE_WAIT_MS } from './close.ts';
+import { Overdue, watchCloses } from './watch.ts';
 
-/**
- * A close has a thread of its own, so that the thread can be ended with it; games that ignore the asking are closed
- * so many at a time. Threads are started as closes wait for one.
- */
+/** Up to so many closes have a thread each, so that one that hangs takes no other with it; more of them share. */
 const MAX_THREADS = 8;
 /** More than that many closes at once are refused as failed. Piscina's own limit does not count tasks with a signal. */
-const MAX_UNSETTLED = 256;
+const MAX_UNSETTLED = 1_024;
 /** How long a thread lives on with nothing to do, ms: a relaunch within it finds a warm thread. */
 const IDLE_MS = 10_000;
 /** What a close may take beyond its own waits, ms: the start of a thread on a busy machine. */
 const DEADLINE_SLACK_MS = 5_000;
-/** How often the beat of a close that is under way is looked at, ms. */
-const LOOK_EVERY_MS = 250;
 /**
  * piscina costs 3 MB: it is loaded when the first game is closed. Found now and loaded by require, since an import that
  * fails once (for want of a descriptor, say) and a package that is once not found fail for the rest of the process's life.
@@ -34,10 +29,20 @@ const PISCINA = require.resolve('piscina');
 /** What a thread's heap may grow to, MB: it needs some 5. */
 const HEAP_MB = 64;
 
-/** A close as its thread gets it: the task, and the memory to beat into once it has begun. */
-export interface WatchedClose {
-  readonly task: CloseTask;
+/** Closes as their thread gets them, and the memory to beat into once it has begun. */
+export interface WatchedCloses {
+  readonly tasks: readonly CloseTask[];
   readonly beat: SharedArrayBuffer;
+}
+
+/** A close that waits for a thread, or is with one. */
+interface Asked {
+  readonly task: CloseTask;
+  /** performance.now() */
+  readonly at: number;
+  /** The thread that had it with others ended under them, perhaps because of one: it gets a thread to itself. */
+  readonly alone: boolean;
+  readonly settle: (report: CloseReport) => void;
 }
 
 export interface Executor {
@@ -60,6 +65,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   let pool: Piscina | null = null;
   let stopped = false;
   let unsettled = 0;
+  let busy = 0;
+  /** In the order in which they were asked for. */
+  const waiting: Asked[] = [];
 
   function load(): Piscina {
     const { Piscina } = require(PISCINA) as typeof import('piscina');
@@ -68,7 +76,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
       minThreads: 0,
       maxThreads: MAX_THREADS,
       idleTimeout: IDLE_MS,
-      maxQueue: MAX_UNSETTLED,
       atomics: 'disabled',
       trackUnmanagedFds: false,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
@@ -78,17 +85,37 @@ export function createExecutor(options: ExecutorOptions): Executor {
     return threads;
   }
 
-  async function run(task: CloseTask, deadlineMs: number): Promise<CloseReport> {
-    if (unsettled > MAX_UNSETTLED) throw new Error(`more than ${MAX_UNSETTLED} processes are being closed`);
-    if (stopped) throw new Error('the agent is stopping');
+  function shareOut(): void {
+    while (busy < MAX_THREADS && waiting.length > 0) {
+      const firstAlone = waiting.findIndex(({ alone }) => alone);
+      const together = firstAlone === -1 ? waiting.length : firstAlone;
+      const share = Math.ceil(waiting.length / (MAX_THREADS - busy));
+      void carryOut(waiting.splice(0, Math.max(1, Math.min(share, together))));
+    }
+  }
+
+  async function carryOut(batch: readonly Asked[]): Promise<void> {
+    busy += 1;
+    try {
+      const reports = await inThread(batch.map(({ task }) => task));
+      for (const [i, asked] of batch.entries()) asked.settle(reports[i] ?? failed(asked, 'no report'));
+    } catch (error) {
+      const again = batch.length > 1 && !stopped && !(error instanceof Overdue);
+      if (again) waiting.push(...batch.map((asked) => ({ ...asked, alone: true })));
+      else for (const asked of batch) asked.settle(failed(asked, error));
+    } finally {
+      busy -= 1;
+      shareOut();
+    }
+  }
+
+  async function inThread(tasks: readonly CloseTask[]): Promise<readonly CloseReport[]> {
     pool ??= load();
     const { buffer: beat } = new Vitals();
-    const watch = watchClose(beat, deadlineMs);
+    const waitMs = Math.max(...tasks.map((task) => task.waitMs));
+    const watch = watchCloses(beat, waitMs + FORCE_WAIT_MS + slackMs);
     try {
-      return await pool.run({ task, beat } satisfies WatchedClose, {
-        name: 'close',
-        signal: watch.signal,
-      });
+      return await pool.run({ tasks, beat } satisfies WatchedCloses, { name: 'close', signal: watch.signal });
     } catch (error) {
       // Piscina says no more than that it was aborted.
       throw watch.signal.aborted ? watch.signal.reason : error;
@@ -99,51 +126,39 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   return {
     async close(task) {
-      const startedAt = performance.now();
-      const deadlineMs = task.waitMs + FORCE_WAIT_MS + slackMs;
+      const at = performance.now();
+      if (stopped) return failed({ task, at }, STOPPING);
+      if (unsettled >= MAX_UNSETTLED) return failed({ task, at }, TOO_MANY);
       unsettled += 1;
-      try {
-        return await run(task, deadlineMs);
-      } catch (error) {
-        return {
-          pid: task.target.pid,
-          name: task.target.name,
-          outcome: 'failed',
-          waited_ms: Math.round(performance.now() - startedAt),
-          error: error instanceof Error ? error.message : String(error),
-        };
-      } finally {
-        unsettled -= 1;
-      }
+      const report = await new Promise<CloseReport>((settle) => {
+        waiting.push({ task, at, alone: false, settle });
+        // What is asked for in one turn is shared out together.
+        queueMicrotask(shareOut);
+      });
+      unsettled -= 1;
+      return report;
     },
     async stop() {
       stopped = true;
+      for (const asked of waiting.splice(0)) asked.settle(failed(asked, STOPPING));
       await pool?.destroy();
     },
     state() {
-      const queued = pool?.queueSize ?? 0;
+      const queued = waiting.length;
       return { threads: pool?.threads.length ?? 0, queued, running: unsettled - queued };
     },
   };
 }
 
-/** Aborts, with the reason as an Error, at the deadline or when the beat has stayed out; an abort ends the thread. */
-function watchClose(
-  beat: SharedArrayBuffer,
-  deadlineMs: number,
-): { readonly signal: AbortSignal; stop(): void } {
-  const ending = new AbortController();
-  const isHung = beatWatcher(beat, monotonicMs(), { everyMs: LOOK_EVERY_MS, limitMs: HANG_AFTER_MS });
-  const looks = setInterval(() => {
-    if (isHung(monotonicMs())) ending.abort(new Error('the executor hung'));
-  }, LOOK_EVERY_MS);
-  const late = () => ending.abort(new Error(`no answer from the executor within ${deadlineMs} ms`));
-  const deadline = setTimeout(late, deadlineMs);
+const STOPPING = new Error('the agent is stopping');
+const TOO_MANY = new Error(`more than ${MAX_UNSETTLED} processes are being closed`);
+
+function failed({ task, at }: Pick<Asked, 'task' | 'at'>, error: unknown): CloseReport {
   return {
-    signal: ending.signal,
-    stop() {
-      clearInterval(looks);
-      clearTimeout(deadline);
-    },
+    pid: task.target.pid,
+    name: task.target.name,
+    outcome: 'failed',
+    waited_ms: Math.round(performance.now() - at),
+    error: error instanceof Error ? error.message : String(error),
   };
 }

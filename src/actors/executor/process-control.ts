@@ -39,9 +39,10 @@ export interface ProcessControl {
   look(pid: number): SeenProcess | null;
   /**
    * The pids of the direct children of these processes and, where executions are known, of what else was forked from
-   * `root` (`isForkOf`): who is forked twice, or as its parent ends, is nobody's child.
+   * `root` (`isForkOf`): who is forked twice, or as its parent ends, is nobody's child. Nobody is left out who was there
+   * when it was called.
    */
-  relatives(pids: ReadonlySet<number>, root: SeenProcess): number[];
+  relatives(pids: ReadonlySet<number>, root: SeenProcess): readonly number[] | Promise<readonly number[]>;
   /** The pid that was given out last: while it stands still nobody has new relatives. null: not known here. */
   newestPid(): number | null;
   /** Both look again right before they touch, and touch nothing that is not `marked` any more. */

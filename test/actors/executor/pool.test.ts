@@ -85,18 +85,43 @@ describe('the executor', () => {
 
   it('more closes than it holds are refused at once, and all settle', async () => {
     const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'), SHORT);
-    const reports = await Promise.all(Array.from({ length: 400 }, () => pool.close(task())));
+    const reports = await Promise.all(Array.from({ length: 1_200 }, () => pool.close(task())));
     const errors = reports.map((report) => report.error ?? '');
-    expect(errors.filter((e) => /more than 256/.test(e))).toHaveLength(144);
-    expect(errors.filter((e) => /no answer/.test(e))).toHaveLength(256);
+    expect(errors.filter((e) => /more than 1024/.test(e))).toHaveLength(176);
+    expect(errors.filter((e) => /no answer/.test(e))).toHaveLength(1_024);
     expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
   });
 
-  it('eight closes that take their time run side by side', async () => {
+  const pids = (count: number) =>
+    Array.from({ length: count }, (_, i) => task({ target: { ...task().target, pid: 90_000_000 + i } }));
+
+  it('up to eight closes have a thread each, and more of them share: nobody waits for a game that ignores the asking', async () => {
     const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'));
-    for (let n = 0; n < 9; n++) void pool.close(task());
-    await until(() => pool.state().threads === 8 && pool.state().queued === 1);
-    expect(pool.state()).toEqual({ threads: 8, queued: 1, running: 8 });
+    for (const each of pids(60)) void pool.close(each);
+    await until(() => pool.state().threads === 8);
+    expect(pool.state()).toEqual({ threads: 8, queued: 0, running: 60 });
+  });
+
+  it('what waits while all threads are taken goes together to the first that is free', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'), SHORT);
+    const first = Promise.race(pids(8).map((each) => pool.close(each)));
+    await until(() => pool.state().threads === 8);
+    const later = Promise.all(pids(30).map((each) => pool.close(each)));
+    await until(() => pool.state().queued === 30);
+    await first;
+    await until(() => pool.state().queued === 0);
+    expect(pool.state().running).toBeGreaterThanOrEqual(30);
+    expect((await later).map(({ pid }) => pid)).toEqual(pids(30).map(({ target }) => target.pid));
+  });
+
+  it('a thread that ends under several closes fails only the one that it ended of', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/dies-of-13.ts'));
+    const deadly = task({ target: { ...task().target, pid: 13 } });
+    const reports = await Promise.all([...pids(20), deadly, ...pids(20)].map((each) => pool.close(each)));
+    expect(reports.filter(({ outcome }) => outcome !== 'closed')).toMatchObject([
+      { pid: 13, outcome: 'failed' },
+    ]);
+    expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
   });
 
   it('what is under way when it stops is reported as failed', async () => {

@@ -47,7 +47,7 @@ await scenario('no window', games, async () => {
 
 await scenario('family', games, async () => {
   const { game, seen } = await started(['family'], 'family');
-  const children = control.relatives(new Set([game.pid]), seen);
+  const children = await control.relatives(new Set([game.pid]), seen);
   return { report: await close(seen), children: children.length, childRuns: children.some(runs) };
 });
 
