@@ -35,7 +35,7 @@ import { provenSince, restore } from './restore.ts';
 import { biasOf, type Extra, isRunning, markUnwritten, noExtra, type SessionState } from './state.ts';
 import { lookAt, opensInMs, type Reading, trustedMs } from './trusted-clock.ts';
 import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime, wasStopped } from './turn.ts';
-import { warn } from './warnings.ts';
+import { rearmAbsent, warn } from './warnings.ts';
 
 export type SessionMessage =
   | ToSession
@@ -326,6 +326,7 @@ function conclude(turn: Turn, nothingWaits: boolean): void {
   const { state } = turn;
   const now = state.reading.awakeMs;
   wakeAt(turn, now + opensInMs(state.clock, state.reading));
+  rearmAbsent(turn);
   if (state.awaitingSnapshot) return;
   chargeAll(turn);
   endOverdue(turn, nothingWaits);

@@ -165,18 +165,21 @@ export class Calendar {
     return Temporal.Instant.fromEpochMilliseconds(Math.floor(ms)).toZonedDateTimeISO(this.zone);
   }
 
-  /** A wall time that a DST night skips is taken as much later as the night skips. */
+  /** A day start that a DST night skips is taken as much later as the night skips. */
   #at(date: Temporal.PlainDate, time: string): number {
     return date.toZonedDateTime({ timeZone: this.zone, plainTime: time }).epochMilliseconds;
   }
 
+  /** One that a DST night skips is the moment at which the clocks change: from there on the wall is past it. */
   #atMinute(date: Temporal.PlainDate, minute: number): number {
     const plainTime = Temporal.PlainTime.from({
       hour: Math.floor((minute % 1_440) / 60),
       minute: minute % 60,
     });
     const on = date.add({ days: Math.floor(minute / 1_440) });
-    return on.toZonedDateTime({ timeZone: this.zone, plainTime }).epochMilliseconds;
+    const at = on.toZonedDateTime({ timeZone: this.zone, plainTime });
+    const shown = at.toPlainTime().equals(plainTime) ? at : (at.getTimeZoneTransition('previous') ?? at);
+    return shown.epochMilliseconds;
   }
 }
 

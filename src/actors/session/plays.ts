@@ -154,9 +154,13 @@ function provenTo({ state, lookedAwakeMs }: Turn): number {
   return state.awaitingSnapshot ? Number.NEGATIVE_INFINITY : Math.min(lookedAwakeMs, state.reading.awakeMs);
 }
 
+/** Its figures are those of the moment it went, which may be heard of late: a window has less left by then. */
 function leave(turn: Turn, session: OpenSession, reason: string): void {
   session.members = [];
-  const data = sessionData(turn, session, session.provenMs);
+  const { state } = turn;
+  const isToday = session.provenMs >= state.clock.day.startMs;
+  const then = isToday ? { ...turn, state: { ...state, nowMs: session.provenMs } } : turn;
+  const data = sessionData(then, session, session.provenMs);
   session.gone = { awakeMs: session.chargedToAwakeMs, reason, data };
 }
 

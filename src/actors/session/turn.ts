@@ -19,6 +19,8 @@ export interface Turn {
   readonly ended: SessionData[];
   command: { readonly commandId: string; readonly result: unknown } | null;
   refusal: Problem | null;
+  /** Trusted time of the step before. */
+  readonly beforeMs: number;
   /** When the agent last looked before this step, awake clock: what ran then is proven to then. */
   readonly lookedAwakeMs: number;
   /** The same, if the agent was stopped as a whole since; else now. */
@@ -50,6 +52,7 @@ export function beginTurn(
     ended: [],
     command: null,
     refusal: null,
+    beforeMs: state.nowMs,
     lookedAwakeMs,
     watchedToAwakeMs: wasStopped(lookedAwakeMs, nowAwakeMs) ? lookedAwakeMs : nowAwakeMs,
     seenAwakeMs,

@@ -6,10 +6,18 @@
  * The child's own bounds (day, week, window) and each game's budget keep separate lists, so that two games at once
  * bring one warning of a common limit. A warning that the limit is too short for is skipped (contract C9).
  */
-import type { Bound, Bounds } from './budget.ts';
+import { type Bound, type Bounds, boundsOf } from './budget.ts';
 import { notification, sessionData, sessionEvent } from './events.ts';
 import { duration, explain, reason } from './explain.ts';
-import { ALL_GAMES, type ChildState, gameName, type OpenSession, profileIn } from './state.ts';
+import {
+  ALL_GAMES,
+  type ChildState,
+  calendarIn,
+  gameName,
+  isRunning,
+  type OpenSession,
+  profileIn,
+} from './state.ts';
 import { childOf, type Turn, wakeAt } from './turn.ts';
 
 /** What remains must be above a warning by this much to arm it again, ms: a corrected clock moves a window's end. */
@@ -40,6 +48,31 @@ export function warn(turn: Turn, session: OpenSession, bounds: Bounds): void {
       wakeAt(turn, state.reading.awakeMs + bound.remainingMs - warning * 60_000);
     }
   }
+}
+
+/**
+ * A window runs out while nobody plays, and so do minutes that a parent gave outside of it: by the start of the game what
+ * they armed again is below its warning once more. So they arm as soon as they are there.
+ */
+export function rearmAbsent(turn: Turn): void {
+  const { state } = turn;
+  for (const child of state.children.values()) {
+    if ((child.record.given[ALL_GAMES] ?? []).length === 0) continue;
+    if ([...state.sessions.values()].some((s) => s.child === child.id && isRunning(s))) continue;
+    const then = { ...state, nowMs: openedMs(turn, child) ?? state.nowMs };
+    rearm(child, ALL_GAMES, boundsOf(then, child, null).child);
+  }
+}
+
+/** When the window that is open opened, if that was after the last step: the PC may have been off. */
+function openedMs({ state, beforeMs }: Turn, child: ChildState): number | null {
+  const allowed = profileIn(state, child.id)?.allowed;
+  if (!allowed) return null;
+  const calendar = calendarIn(state);
+  const { untilMs } = calendar.windowAt(allowed, beforeMs);
+  if (untilMs === null || untilMs > state.nowMs) return null;
+  const fromMs = calendar.windowNear(allowed, state.nowMs)?.fromMs ?? beforeMs;
+  return fromMs > beforeMs && fromMs <= state.nowMs ? fromMs : null;
 }
 
 function rearm(child: ChildState, scope: string, bound: Bound | null): void {

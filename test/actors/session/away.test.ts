@@ -18,6 +18,24 @@ import {
 } from './playing.ts';
 
 describe('the agent was away (T3, T7)', () => {
+  it.each(['is restarted', 'and the PC are off'] as const)(
+    'E1: a game that ended while the agent %s is told with what was left of its window when it went',
+    (how) => {
+      const pc = machine({ daily_limit_minutes: null, allowed: { default: ['15:00-19:30'] } });
+      const pid = pc.start('roblox', KID);
+      pc.advance(10 * MINUTE + 20 * SECOND);
+      pc.agentDown();
+      pc.advance(40 * MINUTE);
+      if (how === 'is restarted') {
+        pc.stop(pid);
+        pc.agentUp();
+      } else pc.reboot(0);
+      expect(sessions(pc, 'session_ended')).toMatchObject([
+        { time_end: '2026-01-15T16:10:20.000Z', remaining_minutes: 199.667, limited_by: 'window' },
+      ]);
+    },
+  );
+
   it('the agent stopped 30 min while the game ran on: 30 min charged, flagged as a gap, same session', () => {
     const pc = machine();
     const pid = pc.start('roblox', KID);

@@ -87,6 +87,18 @@ describe('windows (C7)', () => {
     expect(at({ default: [] }, '2026-01-15T03:00')).toMatchObject({ open: false, untilMs: null });
   });
 
+  it('a window whose end the spring night skips ends when the wall is past it, and opens so', () => {
+    const changed = wallMs('2026-03-29T03:00', BERLIN);
+    const at = (window: string, wall: string) =>
+      new Calendar(BERLIN, '00:00').windowAt({ default: [window] }, wallMs(wall, BERLIN));
+    expect(at('01:00-02:30', '2026-03-29T01:10')).toMatchObject({ open: true, untilMs: changed });
+    expect(at('01:00-02:30', '2026-03-29T03:10').open).toBe(false);
+    expect(at('02:30-04:00', '2026-03-29T01:10')).toMatchObject({ open: false, untilMs: changed });
+    expect(at('02:30-04:00', '2026-03-29T03:10').open).toBe(true);
+    expect(at('02:10-02:50', '2026-03-29T01:10').untilMs).toBe(wallMs('2026-03-30T02:10', BERLIN));
+    expect(at('22:00-02:30', '2026-03-28T23:00').untilMs).toBe(changed);
+  });
+
   it('the two nights of the year when clocks change: the window is as the wall says', () => {
     const allowed = { default: ['01:00-05:00'] };
     const open = (wall: string) => at(allowed, wall).untilMs ?? 0;

@@ -1,0 +1,55 @@
+/** Warnings of a time that goes by while nobody plays (T4): a window, and minutes given outside of it. */
+import { describe, expect, it } from 'vitest';
+import { HOUR, KID, MINUTE, machine, order, warnings } from './playing.ts';
+
+describe('T4: a time that runs out by itself', () => {
+  it.each(['on', 'off'] as const)(
+    'each window is warned of, also when its game starts near the end; the PC was %s between the two',
+    (between) => {
+      const pc = machine({ allowed: { default: ['08:00-16:10', '18:00-20:00'] }, grace_seconds: 0 });
+      pc.start('roblox', KID);
+      pc.advance(10 * MINUTE);
+      expect(warnings(pc)).toEqual([15, 5, 1]);
+      if (between === 'off') pc.reboot(3 * HOUR + 46 * MINUTE);
+      else pc.advance(3 * HOUR + 46 * MINUTE);
+      pc.start('roblox', KID);
+      expect(warnings(pc)).toEqual([15, 5, 1, 5]);
+      pc.advance(4 * MINUTE);
+      expect(warnings(pc)).toEqual([15, 5, 1, 5, 1]);
+    },
+  );
+
+  it('minutes given outside of a window are warned of, also when the game starts later', () => {
+    const pc = machine({ allowed: { default: ['08:00-16:10'] }, grace_seconds: 0 });
+    pc.start('roblox', KID);
+    pc.advance(HOUR);
+    order(pc, 'extend_time', { minutes: 10 });
+    pc.advance(6 * MINUTE);
+    pc.start('roblox', KID);
+    expect(warnings(pc)).toEqual([15, 5, 1, 5]);
+  });
+
+  it.each(['on', 'off'] as const)(
+    'within one window nothing is armed again; the PC was %s between',
+    (between) => {
+      const pc = machine({ allowed: { default: ['08:00-16:10'] } });
+      const pid = pc.start('roblox', KID);
+      pc.advance(6 * MINUTE);
+      pc.stop(pid);
+      if (between === 'off') pc.reboot(MINUTE);
+      else pc.advance(MINUTE);
+      pc.start('roblox', KID);
+      expect(warnings(pc)).toEqual([15, 5]);
+    },
+  );
+
+  it('a new window arms nothing of a day that is as used up as before', () => {
+    const pc = machine({ daily_limit_minutes: 20, allowed: { default: ['08:00-17:00', '18:00-20:00'] } });
+    const pid = pc.start('roblox', KID);
+    pc.advance(16 * MINUTE);
+    pc.stop(pid);
+    pc.advance(3 * HOUR);
+    pc.start('roblox', KID);
+    expect(warnings(pc)).toEqual([15, 5]);
+  });
+});
