@@ -70,6 +70,8 @@ export interface RunningServer {
   connectedClients(): number;
   /** Closes with 4501 every socket whose token does not hold now; a poll that waits ends when one has changed. */
   disconnectWrongTokens(): void;
+  /** Closes with 4005 the sockets, and ends the waiting polls, of a transport that is switched off now. */
+  closeSwitchedOff(): void;
   /** Lets go of what is held for clients: their sockets close with 4005, and they come back and resume. */
   shed(): void;
   /** Listeners closed, polls answered, clients told 4005; about 0.4 s at most. */
@@ -159,6 +161,10 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
       hub.closeAll(4501, (session) => !holds(session.start));
       // With which token a poll came is not known any more.
       if (!sameTokens) polls.endWaiting();
+    },
+    closeSwitchedOff() {
+      if (!transports().websocketEnabled) hub.closeAll(4005);
+      if (!transports().pollingEnabled) polls.endWaiting();
     },
     shed: () => hub.closeAll(4005),
     stop() {

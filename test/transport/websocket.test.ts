@@ -239,6 +239,27 @@ describe('C4 tokens and stopping', () => {
     expect((await rotated).body.count).toBe(0);
   });
 
+  test('C10 a transport that a reload switches off lets go of who is on it', async () => {
+    const socket = t.socket(RELIABLE).hello();
+    const silent = t.socket(RELIABLE);
+    await socket.frame('welcome');
+    await expect.poll(async () => (await t.request('/desktop/status')).body.websocket_clients).toBe(2);
+    const poll = t.request('/desktop/events/poll?client_id=p&wait=25');
+    await expect.poll(() => t.server.connectedClients()).toBe(2);
+    t.transports.websocketEnabled = false;
+    t.server.closeSwitchedOff();
+    expect(await socket.closed).toBe(4005);
+    expect(await silent.closed).toBe(4005);
+    expect(socket.frames.at(-1)).toEqual({ type: 'bye', code: 4005, retry_after_ms: 500 });
+    append(1);
+    expect((await poll).body.count).toBe(1);
+    const next = t.request('/desktop/events/poll?client_id=p&wait=25');
+    await expect.poll(() => t.clients.get('p')?.cursor?.offset).toBe(1);
+    t.transports.pollingEnabled = false;
+    t.server.closeSwitchedOff();
+    expect((await next).body.count).toBe(0);
+  });
+
   test('stopping answers polls, tells sockets 4005, waits for nobody and frees the port', async () => {
     const socket = t.socket(RELIABLE).hello();
     const silent = t.socket(RELIABLE);
