@@ -247,7 +247,7 @@ describe('C4 tokens and stopping', () => {
     const poll = t.request('/desktop/events/poll?client_id=p&wait=25');
     await expect.poll(() => t.server.connectedClients()).toBe(2);
     t.transports.websocketEnabled = false;
-    t.server.closeSwitchedOff();
+    t.server.closeShutOut();
     expect(await socket.closed).toBe(4005);
     expect(await silent.closed).toBe(4005);
     expect(socket.frames.at(-1)).toEqual({ type: 'bye', code: 4005, retry_after_ms: 500 });
@@ -256,8 +256,23 @@ describe('C4 tokens and stopping', () => {
     const next = t.request('/desktop/events/poll?client_id=p&wait=25');
     await expect.poll(() => t.clients.get('p')?.cursor?.offset).toBe(1);
     t.transports.pollingEnabled = false;
-    t.server.closeSwitchedOff();
+    t.server.closeShutOut();
     expect((await next).body.count).toBe(0);
+  });
+
+  test('S3 a page whose origin a reload takes away is let go of, and nobody else', async () => {
+    t.security.allowedOrigins = ['http://app.test'];
+    const from = (Origin: string, id: string) => t.socket({ headers: { Origin }, path: `/?client_id=${id}` });
+    const page = from('http://app.test', 'page');
+    const own = from(`http://localhost:${t.port}`, 'own');
+    const program = t.socket({ path: '/?client_id=program' });
+    await Promise.all([page, own, program].map((socket) => socket.frame('welcome')));
+    t.server.closeShutOut();
+    await page.settled();
+    t.security.allowedOrigins = [];
+    t.server.closeShutOut();
+    expect(await page.closed).toBe(4005);
+    await Promise.all([own.settled(), program.settled()]);
   });
 
   test('stopping answers polls, tells sockets 4005, waits for nobody and frees the port', async () => {
