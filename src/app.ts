@@ -313,6 +313,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       config = { ...next, desktop_client: { ...next.desktop_client, websocket } };
       // Who came without a token while none was required has none now.
       server?.disconnectWrongTokens();
+      server?.closeShutOut();
       // In this order, so that each stop is told before the end of its session, and each start after it (contract E4).
       await scanner.call('configure', [withSelfTest(config)]);
       router.releaseMoved();

@@ -30,6 +30,8 @@ export interface LinkState {
   /** The last poll was answered: the agent is there. */
   readonly pollWorks: boolean;
   readonly pollFailures: number;
+  /** The last poll was neither answered nor refused: the agent may be away. */
+  readonly away: boolean;
   readonly reason: string | null;
   readonly stopped: boolean;
 }
@@ -76,6 +78,7 @@ export const INITIAL_LINK: LinkState = {
   poll: 'off',
   pollWorks: false,
   pollFailures: 0,
+  away: false,
   reason: null,
   stopped: false,
 };
@@ -89,7 +92,7 @@ export function step(s: LinkState, input: LinkInput): LinkStep {
         : [{ ...s, poll: 'running' }, [{ type: 'poll.start' }]];
     case 'socket.open':
       return [
-        { ...s, socket: 'open', openedAt: input.at, poll: 'off', pollFailures: 0, reason: null },
+        { ...s, socket: 'open', openedAt: input.at, poll: 'off', pollFailures: 0, away: false, reason: null },
         s.poll === 'off' ? [] : [{ type: 'poll.stop' }],
       ];
     case 'socket.closed':
@@ -134,20 +137,32 @@ function socketClosed(s: LinkState, input: Extract<LinkInput, { type: 'socket.cl
 
 function pollAnswered(s: LinkState): LinkStep {
   if (s.poll !== 'running') return [s, []];
-  const next = { ...s, pollWorks: true, pollFailures: 0 };
-  // The agent is back: the WebSocket need not wait for the rest of its pause.
-  const back = s.pollFailures > 0 && s.socket === 'resting';
-  return back ? [{ ...next, socket: 'opening', socketFailures: 0 }, [{ type: 'socket.open' }]] : [next, []];
+  const next = { ...s, pollWorks: true, pollFailures: 0, away: false };
+  return s.pollFailures > 0 ? openAtOnce(next) : [next, []];
 }
 
 function pollFailed(s: LinkState, input: Extract<LinkInput, { type: 'poll.failed' }>): LinkStep {
   if (s.poll !== 'running') return [s, []];
   const failures = s.pollFailures + 1;
   const ms = input.refused ? REFUSED_RETRY_MS : backoff(POLL_RETRY, failures, input.random);
-  return [
-    { ...s, poll: 'resting', pollWorks: false, pollFailures: failures, reason: input.reason },
-    [{ type: 'poll.wait', ms: Math.max(ms, input.retryAfterMs ?? 0) }],
-  ];
+  const away = !input.refused;
+  const next: LinkState = {
+    ...s,
+    poll: 'resting',
+    pollWorks: false,
+    pollFailures: failures,
+    away,
+    reason: input.reason,
+  };
+  // With polling switched off a refusal is all that tells of an agent's return.
+  const [state, effects]: LinkStep = s.away && !away ? openAtOnce(next) : [next, []];
+  return [state, [{ type: 'poll.wait', ms: Math.max(ms, input.retryAfterMs ?? 0) }, ...effects]];
+}
+
+/** The agent is back: the WebSocket need not wait for the rest of its pause. */
+function openAtOnce(s: LinkState): LinkStep {
+  if (s.socket !== 'resting') return [s, []];
+  return [{ ...s, socket: 'opening', socketFailures: 0 }, [{ type: 'socket.open' }]];
 }
 
 /** Doubling from `firstMs`, 20 % of jitter either way, never over `capMs`. `failures` counts from 1. */

@@ -18,8 +18,10 @@ export interface ClientOptions {
   readonly oldest: () => Position;
   /** Called when something is to be written soon: `flush` is due. */
   readonly changed: () => void;
-  /** The last run did not end cleanly: everything up to here may have been sent to anybody. null: it did. */
+  /** The last run did not end cleanly, or its records were damaged: everything up to here may have been sent to anybody. null: it did. */
   readonly sentAtMost: Position | null;
+  /** Up to where a client of whom nothing is known may have been sent events; null: it never was here. */
+  readonly sentToStrangers: () => Position | null;
 }
 
 export interface Clients extends ClientStore {
@@ -50,6 +52,10 @@ export function openClients(records: Records, options: ClientOptions): Clients {
     clients.set(record.clientId, record);
     changed.add(record.clientId);
     options.changed();
+  }
+
+  function stranger(clientId: string): ClientRecord {
+    return { clientId, cursor: null, base: options.oldest(), sent: options.sentToStrangers(), seenMs: 0 };
   }
 
   function seen(record: ClientRecord): ClientRecord {
@@ -85,7 +91,7 @@ export function openClients(records: Records, options: ClientOptions): Clients {
       if (known) clients.set(clientId, seen(known));
       forgetUnseen();
       if (!known && clients.size >= MAX_CLIENTS) return null;
-      const record = seen(known ?? { clientId, cursor: null, base: options.oldest(), sent: null, seenMs: 0 });
+      const record = seen(known ?? stranger(clientId));
       clients.set(clientId, record);
       // A name the next run has never heard of would be told everything as if for the first time.
       if (!known) records.put(toRow(record));

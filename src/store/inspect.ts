@@ -46,17 +46,23 @@ const MARKS_HOLD = process.platform !== 'win32';
 /** Whether somebody else wrote to the files since this agent did, as far as that can be known without reading them. */
 export function wasTouched(files: FoundFiles, highWater: FoundHighWater, bootId: string): boolean {
   // A power loss may keep a newer file beside an older mark.
-  const comparable = highWater.clean || highWater.bootId === bootId;
-  if (!MARKS_HOLD || !highWater.settled || highWater.moved || !comparable) return false;
+  const sameBoot = highWater.bootId === bootId;
+  if (!MARKS_HOLD || !highWater.settled || highWater.moved || !(highWater.clean || sameBoot)) return false;
   return (
     (highWater.db !== null && !sameMark(files.db, highWater.db)) ||
-    (highWater.wal !== null && !sameMark(files.wal, highWater.wal))
+    (sameBoot && highWater.wal !== null && !logIsOurs(files, highWater))
   );
+}
+
+/** After a clean stop the log may be gone or empty; another than was left may say otherwise than the main file. */
+function logIsOurs(files: FoundFiles, { clean, wal }: FoundHighWater): boolean {
+  return sameMark(files.wal, wal) || (clean && (files.wal === null || files.wal.size === '0'));
 }
 
 /** What of the main file needs no second look: the events up to this seq, if it is as the last checkpoint left it. */
 export function trustedSeq(files: FoundFiles, highWater: FoundHighWater): number {
-  const { db } = highWater;
+  const { db, clean } = highWater;
+  if (clean && !logIsOurs(files, highWater)) return 0;
   return MARKS_HOLD && db && !highWater.moved && sameMark(files.db, db) ? db.seq : 0;
 }
 

@@ -135,7 +135,9 @@ export class SqliteStore implements Store {
       compare: (a, b) => this.log.compare(a, b),
       oldest: () => this.log.oldest(),
       changed: () => this.#durability?.touch(),
-      sentAtMost: run?.clean ? null : this.log.latest(),
+      // After damage the mark may be an older one.
+      sentAtMost: prepared.state === 'whole' && run?.clean ? null : this.log.latest(),
+      sentToStrangers: () => timeline.lastDamage(),
     });
     this.ledger = openLedger(clock, (fn) => this.commit(fn), {
       usage: table(USAGE),

@@ -73,6 +73,12 @@ export class Timeline {
     return ordinalA === -1 ? 0 : Math.sign(a.offset - b.offset);
   }
 
+  /** Before the newest epoch that began with damage, which may have taken names of clients; null: there is none. */
+  lastDamage(): Position | null {
+    const span = this.#spans.findLast(({ reason }) => reason === 'damage');
+    return span ? { epoch: span.epoch, offset: 0 } : null;
+  }
+
   latest(): Position {
     return { epoch: this.current.epoch, offset: this.current.last };
   }

@@ -35,6 +35,8 @@ export interface SessionStart {
   readonly clientId: string | null;
   /** The token it came with, to be checked again after a rotation; null: none was required. */
   readonly token: string | null;
+  /** The page it came from, to be checked again after a reload; null: it is no page's. */
+  readonly origin: string | null;
 }
 
 /** Frames that answer a client bypass the window: one that asks and does not read is too slow beyond this. */

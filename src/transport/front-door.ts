@@ -72,7 +72,11 @@ function hostIsOurs(head: RequestHead, port: number): boolean {
   return hosts.length === 1 && host !== undefined && authorities(port).includes(host);
 }
 
-function originIsAllowed(origins: readonly string[], policy: DoorPolicy): boolean {
+/** The server's own origin, or one of `security.allowed_origins`; two at once are none. */
+export function originIsAllowed(
+  origins: readonly string[],
+  policy: Pick<DoorPolicy, 'port' | 'allowedOrigins'>,
+): boolean {
   const origin = origins[0];
   if (origins.length !== 1 || origin === undefined) return false;
   return (

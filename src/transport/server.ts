@@ -7,7 +7,7 @@ import { HTTP_LIMITS } from '../protocol/http.ts';
 import type { AgentDesk, ClientStore, EventLog, Role, SyncStore, TickingClock } from '../protocol/ports.ts';
 import { type Problem, problem } from '../protocol/problems.ts';
 import { ClientSession, type SessionContext, type SessionStart } from './client-session.ts';
-import { type Admission, admit, type Cors } from './front-door.ts';
+import { type Admission, admit, type Cors, originIsAllowed } from './front-door.ts';
 import {
   type IncomingRequest,
   problemReply,
@@ -70,6 +70,8 @@ export interface RunningServer {
   connectedClients(): number;
   /** Closes with 4501 every socket whose token does not hold now; a poll that waits ends when one has changed. */
   disconnectWrongTokens(): void;
+  /** Ends what a reload shuts out, a transport or a page: sockets with 4005, polls that wait with an empty answer. */
+  closeShutOut(): void;
   /** Lets go of what is held for clients: their sockets close with 4005, and they come back and resume. */
   shed(): void;
   /** Listeners closed, polls answered, clients told 4005; about 0.4 s at most. */
@@ -159,6 +161,13 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
       hub.closeAll(4501, (session) => !holds(session.start));
       // With which token a poll came is not known any more.
       if (!sameTokens) polls.endWaiting();
+    },
+    closeShutOut() {
+      const door = { ...options.security(), port: state.port };
+      const mayStay = ({ origin }: SessionStart): boolean =>
+        transports().websocketEnabled && (origin === null || originIsAllowed([origin], door));
+      hub.closeAll(4005, (session) => !mayStay(session.start));
+      if (!transports().pollingEnabled) polls.endWaiting();
     },
     shed: () => hub.closeAll(4005),
     stop() {

@@ -53,10 +53,11 @@ export function decideUpgrade(head: RequestHead, role: Role | null, policy: Upgr
     return refuse(problem('too-many-clients', 'Eight clients are remembered already.'));
   }
   const token = policy.tokenRequired ? presentedToken(head, 'upgrade') : null;
+  const origin = header(head, 'origin') ?? null;
   return {
     ok: true,
     subprotocol: mode.subprotocol,
-    start: { mode: mode.mode, role, clientId: named.clientId, token },
+    start: { mode: mode.mode, role, clientId: named.clientId, token, origin },
   };
 }
 

@@ -116,6 +116,18 @@ describe('the link', () => {
     expect(effects).toEqual([{ type: 'socket.open' }]);
   });
 
+  it('tries the WebSocket at once when a poll is refused after it found nobody: the agent is back', () => {
+    const foundNobody = [start, closed(), pollFailed(), { type: 'poll.due' } as const];
+    const { state, effects } = run(...foundNobody, pollFailed(true));
+    expect(effects).toEqual([{ type: 'poll.wait', ms: REFUSED_RETRY_MS }, { type: 'socket.open' }]);
+    expect(state).toMatchObject({ socket: 'opening', poll: 'resting' });
+    // Only once: what is refused again and again tells nothing new.
+    const refusedAgain = [closed(), { type: 'poll.due' } as const, pollFailed(true)];
+    expect(run(...foundNobody, pollFailed(true), ...refusedAgain).effects).toEqual([
+      { type: 'poll.wait', ms: REFUSED_RETRY_MS },
+    ]);
+  });
+
   it('stops both transports for good on a verdict to stop, and ignores what comes later', () => {
     const { state, effects } = run(start, opened, closed({ verdict: 'stop' }));
     expect(effects).toEqual([{ type: 'socket.stop' }, { type: 'poll.stop' }]);

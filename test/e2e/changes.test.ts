@@ -105,6 +105,20 @@ test('S4: whoever came without a token while none was required is disconnected b
   expect((await ask('/desktop/status', undefined, null)).status).toBe(401);
 });
 
+test('C10: a reload that switches WebSockets off closes those that are open, and the client polls on', async () => {
+  agent = await startAgent({ config: gameConfig(name) });
+  const client = await connected();
+  agent.writeConfig(gameConfig(name, { desktop_client: { websocket: { enabled: false } } }));
+  agent.signal('SIGHUP');
+  expect((await client.closed).code).toBe(4005);
+  expect((await ask('/desktop/status')).json).toMatchObject({
+    websocket_available: false,
+    websocket_clients: 0,
+  });
+  const polled = await ask('/desktop/events/poll?client_id=desk&after=0&wait=10');
+  expect(polled.json.events[0]).toMatchObject({ event_type: 'agent_started' });
+});
+
 test('W6: tokens are rotated while the configuration does not hold', async () => {
   agent = await startAgent({ config: gameConfig(name) });
   const before = agent.token('control');

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -105,6 +105,34 @@ describe('the end of a run', () => {
     const copy = dir();
     cpSync(at, copy, { recursive: true });
     expect(open(copy).clients.get('new')).toMatchObject({ cursor: null, sent: { offset: 5 } });
+  });
+
+  it('E2: records put back from before say nothing of what was sent since, to a client they know or do not know', async () => {
+    const at = dir();
+    const store = open(at);
+    store.log.append(many(5));
+    store.clients.open('known');
+    store.clients.acknowledge('known', { epoch: store.log.ends().epoch, offset: 2 });
+    await store.close();
+    const before = readFileSync(join(at, 'playwarden.db'));
+    const between = open(at);
+    expect(between.clients.get('known')).toMatchObject({ sent: { offset: 2 } });
+    expect(between.clients.open('new')).toMatchObject({ sent: null });
+    for (const client of ['known', 'new']) between.clients.markSent(client, between.log.latest());
+    between.log.append(many(1));
+    await between.close();
+    writeFileSync(join(at, 'playwarden.db'), before);
+    rmSync(join(at, 'playwarden.db-wal'), { force: true });
+    const after = open(at);
+    const { epoch } = after.log.ends();
+    expect(after.log.oldest()).toMatchObject({ epoch: store.log.ends().epoch, offset: 0 });
+    after.log.append(many(2));
+    for (const client of ['known', 'new']) {
+      expect(after.clients.open(client)).toMatchObject({ sent: { epoch, offset: 0 } });
+    }
+    await after.close();
+    // In a later run too, which has met no damage itself.
+    expect(open(at).clients.open('another')).toMatchObject({ sent: { epoch, offset: 0 } });
   });
 
   it('C6: every file of the store is for its owner only', async () => {

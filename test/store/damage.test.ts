@@ -332,6 +332,24 @@ describe('D11: files that somebody else wrote to are noticed even when every row
     expect(start.findings[0]?.event_type).toBe('tamper_suspected');
   });
 
+  it.each(['boot-1', 'boot-2'])(
+    'a log laid beside the main file of a clean stop, which takes a row away (%s)',
+    async (bootId) => {
+      const at = dir();
+      await run({ dir: at, append: 30, end: 'clean' });
+      const elsewhere = dir();
+      cpSync(at, elsewhere, { recursive: true });
+      const connection = new Database(db(elsewhere));
+      connection.exec('DELETE FROM events WHERE (seq & 0xffff) = 11');
+      cpSync(wal(elsewhere), wal(at));
+      connection.close();
+      const { start } = await run({ dir: at, bootId, end: 'kill' });
+      expect(start.findings[0]?.event_type).toBe('tamper_suspected');
+      // The main file still has the row.
+      expect(start.events).toHaveLength(30);
+    },
+  );
+
   it('a directory that was moved as a whole is none', async () => {
     const at = dir();
     await run({ dir: at, append: 30, end: 'clean' });

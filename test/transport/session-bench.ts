@@ -86,7 +86,14 @@ export function deskAnswers(changes: Partial<SessionContext['desk']>): void {
 
 export function open(start: Partial<SessionStart> = {}): { socket: FakeSocket; session: ClientSession } {
   const socket = new FakeSocket();
-  const whole = { mode: 'simple', role: 'control', clientId: null, token: null, ...start } as const;
+  const whole = {
+    mode: 'simple',
+    role: 'control',
+    clientId: null,
+    token: null,
+    origin: null,
+    ...start,
+  } as const;
   const session = new ClientSession(socket, whole, context);
   hub.add(session);
   session.begin();

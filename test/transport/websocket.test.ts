@@ -239,6 +239,42 @@ describe('C4 tokens and stopping', () => {
     expect((await rotated).body.count).toBe(0);
   });
 
+  test('C10 a transport that a reload switches off lets go of who is on it', async () => {
+    const socket = t.socket(RELIABLE).hello();
+    const silent = t.socket(RELIABLE);
+    await socket.frame('welcome');
+    await expect.poll(async () => (await t.request('/desktop/status')).body.websocket_clients).toBe(2);
+    const poll = t.request('/desktop/events/poll?client_id=p&wait=25');
+    await expect.poll(() => t.server.connectedClients()).toBe(2);
+    t.transports.websocketEnabled = false;
+    t.server.closeShutOut();
+    expect(await socket.closed).toBe(4005);
+    expect(await silent.closed).toBe(4005);
+    expect(socket.frames.at(-1)).toEqual({ type: 'bye', code: 4005, retry_after_ms: 500 });
+    append(1);
+    expect((await poll).body.count).toBe(1);
+    const next = t.request('/desktop/events/poll?client_id=p&wait=25');
+    await expect.poll(() => t.clients.get('p')?.cursor?.offset).toBe(1);
+    t.transports.pollingEnabled = false;
+    t.server.closeShutOut();
+    expect((await next).body.count).toBe(0);
+  });
+
+  test('S3 a page whose origin a reload takes away is let go of, and nobody else', async () => {
+    t.security.allowedOrigins = ['http://app.test'];
+    const from = (Origin: string, id: string) => t.socket({ headers: { Origin }, path: `/?client_id=${id}` });
+    const page = from('http://app.test', 'page');
+    const own = from(`http://localhost:${t.port}`, 'own');
+    const program = t.socket({ path: '/?client_id=program' });
+    await Promise.all([page, own, program].map((socket) => socket.frame('welcome')));
+    t.server.closeShutOut();
+    await page.settled();
+    t.security.allowedOrigins = [];
+    t.server.closeShutOut();
+    expect(await page.closed).toBe(4005);
+    await Promise.all([own.settled(), program.settled()]);
+  });
+
   test('stopping answers polls, tells sockets 4005, waits for nobody and frees the port', async () => {
     const socket = t.socket(RELIABLE).hello();
     const silent = t.socket(RELIABLE);

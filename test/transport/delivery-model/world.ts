@@ -88,7 +88,13 @@ export class World {
 
   connect(clientId: string, simple: boolean, resume: Position | 'now' | null): RealLink {
     const socket = new NotedSocket();
-    const start = { mode: simple ? 'simple' : 'reliable', role: 'view', clientId, token: null } as const;
+    const start = {
+      mode: simple ? 'simple' : 'reliable',
+      role: 'view',
+      clientId,
+      token: null,
+      origin: null,
+    } as const;
     const session = new ClientSession(socket, start, this.#context);
     this.#hub.add(session);
     session.begin();
