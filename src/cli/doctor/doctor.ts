@@ -3,7 +3,7 @@
  * well and how to mend what is not. What is made of the facts stands in judge.ts.
  */
 import { lstatSync, statSync } from 'node:fs';
-import { readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
@@ -11,6 +11,7 @@ import { isToken, tokenFiles } from '../../app/tokens.ts';
 import { AgentApi, AgentError } from '../../client/agent-api.ts';
 import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../../client/discover.ts';
 import { nodeFetch } from '../../client/node-fetch.ts';
+import { readPlainFile } from '../../client/plain-file.ts';
 import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
 import type { Position } from '../../protocol/position.ts';
 import { columns, type Paint, paintFor } from '../columns.ts';
@@ -200,7 +201,7 @@ function look(path: string, most: number): FileFacts {
 /** What the agent makes of the token as it stands in its file now. */
 async function tokenFact(dir: string, kind: 'view' | 'control'): Promise<FileFacts['token']> {
   try {
-    if (!isToken((await readFile(tokenFiles(dir)[kind], 'utf8')).trim())) return 'malformed';
+    if (!isToken((await readPlainFile(tokenFiles(dir)[kind])).trim())) return 'malformed';
     const api = new AgentApi(nodeFetch, () => findEndpoint(dir, kind), 'command-line');
     await api.status(AbortSignal.timeout(REQUEST_MS));
     return 'taken';
