@@ -13,10 +13,11 @@ import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../../
 import { nodeFetch } from '../../client/node-fetch.ts';
 import { readPlainFile } from '../../client/plain-file.ts';
 import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
+import { HTTP_ANSWERS } from '../../protocol/http-answers.ts';
 import type { Position } from '../../protocol/position.ts';
 import { columns, type Paint, paintFor } from '../columns.ts';
 import { duration } from '../report-text.ts';
-import type { DataDirOption } from '../running-agent.ts';
+import { type DataDirOption, misunderstood } from '../running-agent.ts';
 import { serviceState } from '../service/service.ts';
 import {
   type AgentFacts,
@@ -72,7 +73,7 @@ async function examine(dir: string): Promise<Finding[]> {
     ];
   }
   const uid = ownerOf(agent.pid);
-  const [asked, files] = await Promise.all([ask(dir), fileFacts(dir)]);
+  const [asked, files] = await Promise.all([ask(dir, agent), fileFacts(dir)]);
   const base = [judgeFiles(files, uid), judgeAccount(uid)];
   const last = judgeService(await serviceState(), agent.pid);
   if (typeof asked === 'string') {
@@ -137,7 +138,7 @@ interface Asked {
 }
 
 /** A text: what it did instead of an answer. */
-async function ask(dir: string): Promise<Asked | string> {
+async function ask(dir: string, agent: AgentFile): Promise<Asked | string> {
   const resolve = () => findEndpoint(dir);
   const api = new AgentApi(nodeFetch, resolve, 'command-line');
   try {
@@ -147,6 +148,8 @@ async function ask(dir: string): Promise<Asked | string> {
     const halfway = (before + Date.now()) / 2;
     const { timestamp } = (await health.json()) as { readonly timestamp: string };
     const status = await api.status(AbortSignal.timeout(REQUEST_MS));
+    const problem = misunderstood(HTTP_ANSWERS['GET /desktop/status'], status, agent);
+    if (problem !== null) return problem;
     return {
       facts: status.agent as unknown as AgentFacts,
       clockAheadMs: halfway - Date.parse(timestamp),
