@@ -4,7 +4,7 @@
  */
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import { windowsSecurity } from './windows-security.ts';
 
@@ -28,14 +28,23 @@ export function defaultDataDir(s: Surroundings = surroundings()): string {
 }
 
 function surroundings(): Surroundings {
-  return { platform: process.platform, env: process.env, home: home(), root: process.getuid?.() === 0 };
+  const { platform, env } = process;
+  const root = process.getuid?.() === 0;
+  return { platform, env, home: root || platform === 'win32' ? '' : home(), root };
 }
 
 function home(): string {
+  const found = homeOrNone();
+  // HOME set to nothing, or relative, would be another place for each working directory.
+  if (isAbsolute(found)) return found;
+  throw new UserError(EXIT.config, 'This account has no home directory: name a place with --data-dir.');
+}
+
+function homeOrNone(): string {
   try {
     return homedir();
   } catch {
-    throw new UserError(EXIT.config, 'This account has no home directory: name a place with --data-dir.');
+    return '';
   }
 }
 
