@@ -30,10 +30,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   const said = `Standard output takes nothing (${error.message}): what was printed is not whole.`;
   process.exitCode = failure(new UserError(EXIT.disk, said));
 });
+/** Settles when all output is with its reader, who may read it page by page, or is gone. */
+async function written(): Promise<void> {
+  const outputs = [process.stdout, process.stderr];
+  await Promise.all(outputs.map((output) => new Promise<void>((done) => output.write('', () => done()))));
+}
+
 import('./cli/program.ts')
   .then(({ runProgram }) => runProgram())
   .catch(failure)
   .then((code) => {
     process.exitCode = failed ?? code;
-    setTimeout(() => process.exit(), LINGER_MS).unref();
+    setTimeout(() => void written().then(() => process.exit()), LINGER_MS).unref();
   });
