@@ -3,7 +3,7 @@
  * The entry of the command line: how whatever was asked for ends (contract C5). Imports nothing that is not in the
  * bundle, so that a package that is missing is told in one sentence as well.
  */
-import { asUserError } from './cli/failure.ts';
+import { toldFailure } from './cli/failure.ts';
 import { EXIT, type ExitCode, UserError } from './protocol/exit-codes.ts';
 
 /** What a command left open keeps its process no longer than this, ms. */
@@ -12,12 +12,12 @@ const LINGER_MS = 3_000;
 /** The exit code of the first failure; what follows from it is not told too. */
 let failed: ExitCode | null = null;
 
-/** A failure as its exit code; what a user can mend is one sentence without a stack trace (contract C5). */
+/** Tells a failure and returns its exit code. */
 function failure(error: unknown): ExitCode {
   if (failed !== null) return failed;
-  const mendable = asUserError(error);
-  failed = mendable?.exitCode ?? EXIT.gaveUp;
-  console.error(mendable?.message ?? (error instanceof Error ? (error.stack ?? error.message) : error));
+  const { text, code } = toldFailure(error);
+  failed = code;
+  console.error(text);
   return failed;
 }
 
@@ -30,10 +30,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   const said = `Standard output takes nothing (${error.message}): what was printed is not whole.`;
   process.exitCode = failure(new UserError(EXIT.disk, said));
 });
+/** Settles when all output is with its reader, who may read it page by page, or is gone. */
+async function written(): Promise<void> {
+  const outputs = [process.stdout, process.stderr];
+  await Promise.all(outputs.map((output) => new Promise<void>((done) => output.write('', () => done()))));
+}
+
 import('./cli/program.ts')
   .then(({ runProgram }) => runProgram())
   .catch(failure)
   .then((code) => {
     process.exitCode = failed ?? code;
-    setTimeout(() => process.exit(), LINGER_MS).unref();
+    setTimeout(() => void written().then(() => process.exit()), LINGER_MS).unref();
   });

@@ -5,6 +5,7 @@ import { type Config, DEFAULT_CONFIG, parseConfig } from '../protocol/config.ts'
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { FieldError } from '../protocol/problems.ts';
 import { isThere, reasonOf } from './data-dir.ts';
+import { readJsonDocument } from './json-document.ts';
 import { readSmallFile } from './small-file.ts';
 
 export type ConfigRead =
@@ -51,16 +52,11 @@ function writableByOthers(file: string, dataDir: string): string | null {
   return null;
 }
 
-/** The same for a text that is at hand. A byte-order mark, as Windows editors write it, is passed over. */
+/** The same for a text that is at hand. */
 export function readConfigText(text: string, file: string): ConfigRead {
-  let document: unknown;
-  try {
-    document = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { ok: false, file, errors: [{ path: '$', message: `the file is not JSON: ${why}` }] };
-  }
-  const result = parseConfig(document);
+  const read = readJsonDocument(text);
+  if (!read.ok) return { ok: false, file, errors: read.errors };
+  const result = parseConfig(read.document);
   return result.ok ? { ok: true, config: result.config, file } : { ok: false, file, errors: result.errors };
 }
 

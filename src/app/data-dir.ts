@@ -2,9 +2,9 @@
  * The data directory (contract C6): where it is by default, how it is made, and whether it is ours to trust.
  * What stands in it belongs to tokens.ts, agent-file.ts and the store.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import { windowsSecurity } from './windows-security.ts';
 
@@ -28,14 +28,23 @@ export function defaultDataDir(s: Surroundings = surroundings()): string {
 }
 
 function surroundings(): Surroundings {
-  return { platform: process.platform, env: process.env, home: home(), root: process.getuid?.() === 0 };
+  const { platform, env } = process;
+  const root = process.getuid?.() === 0;
+  return { platform, env, home: root || platform === 'win32' ? '' : home(), root };
 }
 
 function home(): string {
+  const found = homeOrNone();
+  // HOME set to nothing, or relative, would be another place for each working directory.
+  if (isAbsolute(found)) return found;
+  throw new UserError(EXIT.config, 'This account has no home directory: name a place with --data-dir.');
+}
+
+function homeOrNone(): string {
   try {
     return homedir();
   } catch {
-    throw new UserError(EXIT.config, 'This account has no home directory: name a place with --data-dir.');
+    return '';
   }
 }
 
@@ -84,6 +93,7 @@ export async function prepareDataDir(path: string): Promise<string> {
       `${dir} is not a directory of its own (a link?): name another with --data-dir.`,
     );
   }
+  refuseStrangeFiles(dir);
   if (process.platform === 'win32') {
     trustOnWindows(dir, made !== undefined);
     return dir;
@@ -116,6 +126,27 @@ export async function prepareDataDir(path: string): Promise<string> {
     );
   }
   return dir;
+}
+
+/** What is opened by name at the start. Tokens and agent.json are looked at by whoever writes them. */
+const OPENED = [
+  ...['playwarden.db', 'playwarden.db-wal', 'playwarden.db-shm', 'lock.db'],
+  ...['store.key', 'high-water', 'disk-reserve', 'last-proven'],
+];
+
+/** The opening of a named pipe waits for ever, and what is written into a device is gone. */
+function refuseStrangeFiles(dir: string): void {
+  const strange = OPENED.map((name) => join(dir, name)).find((file) => !isPlainOrAbsent(file));
+  if (strange === undefined) return;
+  throw new UserError(EXIT.config, `${strange} is not a plain file: move it away and start again.`);
+}
+
+function isPlainOrAbsent(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isFile() ?? true;
+  } catch {
+    return false;
+  }
 }
 
 /** What nobody but the agent reads (contract C6), with what is made beside it (`-wal`, `.corrupt-…`). */

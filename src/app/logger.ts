@@ -1,5 +1,7 @@
 /** The log of the agent: JSON lines on standard error, a readable form where that is a terminal (contract C2). */
-import { type DestinationStream, pino } from 'pino';
+import { isatty } from 'node:tty';
+import { pino } from 'pino';
+import { LineWriter, putTo } from './line-writer.ts';
 import type { LogLevel } from './log-levels.ts';
 
 /** What the parts of the agent are given to log with. */
@@ -12,20 +14,29 @@ export interface Logger {
 
 const STDERR = 2;
 
-/** What could not be written is kept up to this, and written when it can be; more is dropped. */
-const MAX_WAITING_BYTES = 64 * 1024;
-
-/** Writes synchronously: a line that was logged before a crash is there after it, and there are few lines. */
-export async function createLogger(level: LogLevel): Promise<Logger> {
+/** `stderr` is what it writes with: for what is not a line of the log, and for whoever waits for the last one. */
+export async function createLogger(
+  level: LogLevel,
+): Promise<{ readonly logger: Logger; readonly stderr: LineWriter }> {
   const options = { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
-  const stderr = pino.destination({ fd: STDERR, sync: true, maxLength: MAX_WAITING_BYTES });
+  const form = isatty(STDERR) ? await readable() : (line: string) => line;
   // A log on a full disk, or on a terminal that was closed, is no reason to end.
-  stderr.on('error', () => {});
-  const logger: Logger = pino(options, process.stderr.isTTY ? await readable(stderr) : stderr);
-  return logger;
+  const stderr = new LineWriter({
+    put: putTo(STDERR),
+    lost(count) {
+      let told = '';
+      const write = (line: string) => {
+        told = form(line);
+      };
+      pino(options, { write }).error({ lost: count }, 'nobody read the log: so many lines of it are lost');
+      return told;
+    },
+  });
+  const logger: Logger = pino(options, { write: (line) => stderr.write(form(line)) });
+  return { logger, stderr };
 }
 
-async function readable(destination: DestinationStream) {
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({ destination, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' });
+async function readable(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty');
+  return prettyFactory({ ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' });
 }

@@ -40,6 +40,6 @@ function decoded(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {
-    throw new Error('it is not UTF-8');
+    throw new Error('it is not UTF-8: save it anew as UTF-8');
   }
 }

@@ -4,6 +4,7 @@
  */
 import type * as z from 'zod/mini';
 import { timeoutOf } from '../client/command-until-answered.ts';
+import { commandAnswer } from '../protocol/commands.ts';
 import { EXIT, type ExitCode } from '../protocol/exit-codes.ts';
 import type { ChildStatus, standing } from '../protocol/http-answers.ts';
 import { askAgent, type DataDirOption } from './running-agent.ts';
@@ -28,9 +29,9 @@ export async function command(
     parameters: { ...parameters, ...(options.game !== undefined && { game: options.game }) },
     ...(options.child !== undefined && { child_profile: options.child }),
   };
-  const answer = await askAgent(options, (api, signal) => api.command(body, signal), {
+  const answer = await askAgent(options, commandAnswer, (api, signal) => api.command(body, signal), {
     timeoutMs: timeoutOf(body),
-    late: 'the command is still under way',
+    late: name === 'get_live_status' ? '' : 'the command may still be carried out',
   });
   console.log(options.json ? JSON.stringify(answer, null, 2) : describe(name, answer.result));
   return answer.status === 'success' ? EXIT.ok : EXIT.failed;

@@ -3,6 +3,7 @@
  * here reads or writes a file.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readJsonDocument } from '../app/json-document.ts';
 import { type ParentKey, parentKey, parseConfig } from '../protocol/config.ts';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 
@@ -53,13 +54,13 @@ export interface ConfigText {
  * refuse: what is not understood could not be kept.
  */
 export function readDocument(text: string, file: string): ConfigText {
-  const document = parseObject(text.replace(/^\uFEFF/, ''));
-  if (!document) throw new UserError(EXIT.config, `${file} is not a JSON object: mend it first.`);
-  const checked = parseConfig(document);
+  const read = readJsonDocument(text);
+  const checked = read.ok ? parseConfig(read.document) : read;
   if (!checked.ok) {
     const problems = checked.errors.map((e) => `${e.path}: ${e.message}`).join('\n');
     throw new UserError(EXIT.config, `${file} does not hold, and nothing was written:\n${problems}`);
   }
+  const document = read.ok && isObject(read.document) ? read.document : {};
   return { document, indent: /\n([ \t]+)"/.exec(text)?.[1] ?? 2 };
 }
 

@@ -1,6 +1,7 @@
 /** `playwarden report`: what the children played, from the running agent (`GET /desktop/usage`). */
 import type { UsageDay } from '../app/usage.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
+import { HTTP_ANSWERS } from '../protocol/http-answers.ts';
 import { zoneOfNode } from '../protocol/time-zone.ts';
 import { paintFor } from './columns.ts';
 import { reportText } from './report-text.ts';
@@ -23,7 +24,9 @@ export async function report(options: ReportOptions): Promise<ExitCode> {
   if (from !== undefined && to !== undefined && from > to)
     throw new UserError(EXIT.usage, '--from is after --to.');
   const query = { ...(child !== undefined && { child }), ...(from && { from }), ...(to && { to }) };
-  const answer = await askAgent(options, (api, signal) => api.usage(query, signal));
+  const answer = await askAgent(options, HTTP_ANSWERS['GET /desktop/usage'], (api, signal) =>
+    api.usage(query, signal),
+  );
   const all = answer.days as unknown as readonly UsageDay[];
   const days = week ? thisWeek(all) : all;
   if (options.json) console.log(JSON.stringify({ days }, null, 2));

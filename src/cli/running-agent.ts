@@ -1,5 +1,7 @@
 /** The agent that runs on a data directory: what every command that talks to one begins with. */
+import type * as z from 'zod/mini';
 import { defaultDataDir } from '../app/data-dir.ts';
+import { VERSION } from '../app/version.ts';
 import { AgentApi, AgentError } from '../client/agent-api.ts';
 import { TimeoutError, within } from '../client/deadline.ts';
 import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../client/discover.ts';
@@ -28,22 +30,30 @@ export async function runningAgent(options: DataDirOption): Promise<AgentFile> {
   });
 }
 
-/**
- * Asks the running agent something, for so long; what goes wrong becomes one sentence and an exit code. `late` is
- * what there is to say when no answer came in time.
- */
+interface Asking {
+  readonly timeoutMs?: number;
+  /** What there is to say when no answer came in time. */
+  readonly late?: string;
+}
+
+/** Asks the running agent something, for so long; what goes wrong becomes one sentence and an exit code. */
 export async function askAgent<T>(
   options: DataDirOption,
+  form: z.ZodMiniType,
   request: (api: AgentApi, signal: AbortSignal) => Promise<T>,
-  { timeoutMs = REQUEST_MS, late = '' }: { readonly timeoutMs?: number; readonly late?: string } = {},
+  { timeoutMs = REQUEST_MS, late = '' }: Asking = {},
 ): Promise<T> {
-  await runningAgent(options);
+  const agent = await runningAgent(options);
   const resolve = () => findEndpoint(options.dataDir ?? defaultDataDir());
   // Not fetch(): that gives up by itself after 300 s, and a close may take longer.
   const api = new AgentApi(nodeFetch, resolve, 'command-line');
   try {
-    return await within(clock, timeoutMs, (signal) => request(api, signal));
+    const answer = await within(clock, timeoutMs, (signal) => request(api, signal));
+    const problem = misunderstood(form, answer, agent);
+    if (problem === null) return answer;
+    throw new UserError(EXIT.cannotServe, `The agent cannot be understood: ${problem}.`);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     if (error instanceof AgentError)
       throw new UserError(EXIT.failed, `The agent refused: ${describe(error)}`);
     if (error instanceof TimeoutError)
@@ -56,6 +66,12 @@ export async function askAgent<T>(
       `The agent did not answer: ${error instanceof Error ? error.message : error}`,
     );
   }
+}
+
+/** Why an answer is none that this program reads, with what mends it; null: it is one. */
+export function misunderstood(form: z.ZodMiniType, answer: unknown, { version }: AgentFile): string | null {
+  if (form.safeParse(answer).success) return null;
+  return `it is of version ${version} and answers in another form than this program, of version ${VERSION}, reads: restart it with this program`;
 }
 
 function describe(error: AgentError): string {

@@ -5,6 +5,7 @@
 import { simulate as play, type Simulation } from '../actors/session/simulate.ts';
 import { describeErrors, readConfig } from '../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../app/data-dir.ts';
+import { readJsonDocument } from '../app/json-document.ts';
 import { readSmallFile } from '../app/small-file.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
@@ -34,15 +35,14 @@ export function simulate(options: SimulateOptions): ExitCode {
 }
 
 function readScenario(file: string, config: Config): Scenario {
-  let document: unknown;
+  let text: string;
   try {
-    document = JSON.parse(readSmallFile(file).replace(/^\uFEFF/, ''));
+    text = readSmallFile(file);
   } catch (error) {
-    const why =
-      error instanceof SyntaxError ? `is not JSON: ${error.message}` : `cannot be read (${reasonOf(error)})`;
-    throw new UserError(EXIT.config, `The scenario ${file} ${why}.`);
+    throw new UserError(EXIT.config, `The scenario ${file} cannot be read (${reasonOf(error)}).`);
   }
-  const parsed = parseScenario(document, config);
+  const read = readJsonDocument(text);
+  const parsed = read.ok ? parseScenario(read.document, config) : read;
   if (!parsed.ok)
     throw new UserError(EXIT.config, `The scenario ${file} does not hold:\n${describeErrors(parsed.errors)}`);
   return parsed.scenario;

@@ -18,7 +18,9 @@ export class AgentError extends Error {
   readonly commandId: string | null;
 
   constructor(status: number, problem: ProblemBody | null, commandId: string | null = null) {
-    super(problem?.detail ?? `the agent answered ${status}`);
+    super(
+      problem?.detail ?? (status === 200 ? 'what answers is not an agent' : `the agent answered ${status}`),
+    );
     this.name = 'AgentError';
     this.status = status;
     this.problem = problem;

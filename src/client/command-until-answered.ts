@@ -2,7 +2,7 @@
  * A command until there is an answer (contract K2): what is lost with a connection or a restart of the agent is asked
  * for again under the same `command_id`, so that it is carried out once. Knows nothing of events or transports.
  */
-import type { CommandAnswer } from '../protocol/commands.ts';
+import { COMMAND_ALIASES, type CommandAnswer } from '../protocol/commands.ts';
 import type { Clock } from '../protocol/ports.ts';
 import { type AgentApi, AgentError, type CommandRequest } from './agent-api.ts';
 import { TimeoutError, within } from './deadline.ts';
@@ -11,6 +11,8 @@ import { TimeoutError, within } from './deadline.ts';
 export const COMMAND_TIMEOUT_MS = 310_000;
 /** What only looks is answered at once, ms. */
 const LOOK_TIMEOUT_MS = 15_000;
+/** What changes a rule waits for the disk, and for a session actor that restarts, ms. */
+const CHANGE_TIMEOUT_MS = 30_000;
 /** An agent that restarts is back within this, ms. */
 const INSIST_MS = 30_000;
 const PAUSE_MS = 500;
@@ -57,9 +59,12 @@ export async function commandUntilAnswered(
   }
 }
 
-/** How long the answer to a command may take. */
+/** How long the answer to a command may take. A signed one may be a close. */
 export function timeoutOf(request: CommandRequest): number {
-  return 'command' in request && request.command === 'get_live_status' ? LOOK_TIMEOUT_MS : COMMAND_TIMEOUT_MS;
+  if ('jws' in request) return COMMAND_TIMEOUT_MS;
+  const name = COMMAND_ALIASES[request.command] ?? request.command;
+  if (name === 'force_close') return COMMAND_TIMEOUT_MS;
+  return name === 'get_live_status' ? LOOK_TIMEOUT_MS : CHANGE_TIMEOUT_MS;
 }
 
 function rejectionOf(error: unknown, commandId: string | null): AgentError | UnansweredError {

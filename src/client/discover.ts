@@ -2,9 +2,9 @@
  * Finds the agent of a data directory (contract C3): agent.json, its process, its port, its token. A token is read
  * and sent only when the process lives and the port is not somebody else's.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { readPlainFile } from './plain-file.ts';
 import { portIsOwnedBy } from './port-owner.ts';
 import type { Endpoint } from './ports.ts';
 
@@ -67,7 +67,7 @@ export async function findEndpoint(dataDir: string, role?: 'view' | 'control'): 
 
 async function firstReadable(files: readonly string[]): Promise<string | null> {
   for (const file of files) {
-    const text = await readFile(file, 'utf8').catch(() => '');
+    const text = await readPlainFile(file).catch(() => '');
     if (text.trim()) return text.trim();
   }
   return null;
@@ -78,7 +78,7 @@ const HIDDEN = Symbol('hidden');
 /** null: it is not there or not whole; HIDDEN: this account may not know. */
 async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    return JSON.parse(await readPlainFile(file));
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EACCES' ? HIDDEN : null;
   }

@@ -3,11 +3,12 @@
  * as none: the agent's cursor then decides, which may repeat events and loses none.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 import { position } from '../protocol/position.ts';
+import { readPlainFile } from './plain-file.ts';
 import type { PositionStore } from './ports.ts';
 
 const positionFile = z.object({ version: z.literal(1), positions: z.array(position).check(z.maxLength(64)) });
@@ -68,7 +69,7 @@ async function syncFolder(folder: string): Promise<void> {
 
 async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    return JSON.parse(await readPlainFile(file));
   } catch {
     return null;
   }

@@ -174,6 +174,11 @@ export function isHeld(error: unknown): boolean {
   return LOCK_CODES.includes(resultCode(error) ?? -1);
 }
 
+/** The file system has not what a write-ahead log needs: shared memory, and locks. */
+export function lacksSharing(error: unknown): boolean {
+  return /^SQLITE_IOERR_(SHMMAP|SHMOPEN|SHMLOCK|LOCK)$/.test(String((error as { code?: unknown }).code));
+}
+
 /** The disk or the system said no, to SQLite or to a file operation of our own; anything else is a mistake of ours. */
 export function isRefused(error: unknown): boolean {
   return isDiskError(error) || isHeld(error) || (error as NodeJS.ErrnoException).syscall !== undefined;

@@ -2,7 +2,7 @@
  * One agent per data directory: a database of its own, held by BEGIN EXCLUSIVE. The system frees the lock when the
  * process goes, by kill -9 too, so that there is no stale lock file to guess about.
  */
-import { truncateSync } from 'node:fs';
+import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
@@ -16,9 +16,12 @@ export function lockDataDir(dir: string): () => void {
     createPrivate(path);
     db = hold(path);
   } catch (error) {
-    const code = String((error as { code?: unknown }).code);
-    if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-      throw new UserError(EXIT.inUse, `${dir} is in use by another agent`);
+    if (isTaken(error)) {
+      if (hasLocks(dir)) throw new UserError(EXIT.inUse, `${dir} is in use by another agent`);
+      throw new UserError(
+        EXIT.disk,
+        `${path} cannot be locked: its file system has no locks; name a place on a local disk with --data-dir.`,
+      );
     }
     throw new UserError(EXIT.disk, `${path} cannot be locked: ${(error as Error).message}`);
   }
@@ -29,6 +32,24 @@ export function lockDataDir(dir: string): () => void {
     db.exec('ROLLBACK');
     db.close();
   };
+}
+
+function isTaken(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(String((error as { code?: unknown }).code));
+}
+
+/** SQLite calls a lock that the file system does not know (NFS without its lock service) taken, one that nobody else can have too. */
+function hasLocks(dir: string): boolean {
+  const probe = join(dir, `lock.db.${process.pid}`);
+  try {
+    createPrivate(probe);
+    begin(probe).close();
+    return true;
+  } catch (error) {
+    return !isTaken(error);
+  } finally {
+    rmSync(probe, { force: true });
+  }
 }
 
 /**

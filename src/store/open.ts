@@ -2,7 +2,7 @@
 import { statfsSync } from 'node:fs';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
-import { abandon, isDamageError, isHeld, isRefused } from './connection.ts';
+import { abandon, isDamageError, isHeld, isRefused, lacksSharing } from './connection.ts';
 import { type StorePaths, storePaths } from './files.ts';
 import { prepare } from './prepare.ts';
 import { giveUpReserve } from './reserve.ts';
@@ -68,7 +68,13 @@ function asUserError(error: unknown, paths: StorePaths): unknown {
   if (error instanceof UserError || !(isRefused(error) || isDamageError(error))) return error;
   if (isHeld(error)) return new UserError(EXIT.disk, `the database ${paths.db} is held by another program`);
   const said = `the database ${paths.db} cannot be used: ${(error as Error).message}`;
-  return new UserError(EXIT.disk, isFull(paths.dir) ? `${said}; the disk is full, make room on it` : said);
+  return new UserError(EXIT.disk, `${said}${remedyOf(error, paths.dir)}`);
+}
+
+function remedyOf(error: unknown, dir: string): string {
+  if (isFull(dir)) return '; the disk is full, make room on it';
+  if (!lacksSharing(error)) return '';
+  return '; its file system has no shared memory or no locks, name a place on a local disk with --data-dir';
 }
 
 /** Of a full disk SQLite says no more than "disk I/O error" when it is its log that finds no room. */

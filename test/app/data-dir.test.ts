@@ -1,4 +1,5 @@
 /** C6, S5: the data directory, its files and their rights. Windows rights: test/windows. */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   lstatSync,
@@ -41,6 +42,24 @@ describe('C6: where it is', () => {
 });
 
 describe('C6: whether it is ours to trust', () => {
+  test.each([
+    ['playwarden.db', 'mkfifo'],
+    ['store.key', 'mkfifo'],
+    ['high-water', 'mkfifo'],
+    ['lock.db', 'mkfifo'],
+    ['playwarden.db-wal', 'mkdir'],
+    ['disk-reserve', 'mkdir'],
+    ['last-proven', 'ln -s /dev/null'],
+    ['playwarden.db', 'ln -s /dev/null'],
+    ['playwarden.db-shm', 'ln -s playwarden.db-shm'],
+  ])('C5: in the place of %s there is what %s makes: refused in a sentence', async (name, command) => {
+    const dir = await prepareDataDir(join(root, 'data'));
+    const [program = '', ...args] = command.split(' ');
+    execFileSync(program, [...args, join(dir, name)]);
+    const message = expect.stringContaining(`${join(dir, name)} is not a plain file`);
+    await expect(prepareDataDir(dir)).rejects.toThrow(expect.objectContaining({ exitCode: 78, message }));
+  });
+
   test('it is made with its parents, closed to others', async () => {
     const dir = await prepareDataDir(join(root, 'a/b'));
     expect(mode(dir)).toBe(isRoot ? 0o711 : 0o700);

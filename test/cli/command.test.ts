@@ -61,6 +61,21 @@ describe('force-close', () => {
   }, 30_000);
 });
 
+describe('C5: what answers speaks otherwise than this program', () => {
+  const timestamp = '2026-01-01T00:00:00.000Z';
+  test.each([
+    [['command', 'status'], 69],
+    [['report'], 69],
+    [['doctor'], 1],
+  ])('%o says so in a sentence, with both versions', async (args, expected) => {
+    other = await standIn(dataDir, () => ({ body: { status: 'success', timestamp } }));
+    const { code, stdout, stderr } = await runCli([...args, '--data-dir', dataDir]);
+    expect(code).toBe(expected);
+    expect(stdout + stderr).toMatch(/it is of version \S+ and answers in another form .* version \S+ reads/);
+    expect(stderr).not.toMatch(STACK_TRACE);
+  });
+});
+
 test.each([['Infinity'], [' '], ['1e999']])(
   'C5: set-limit "%s" is a mistake of usage: 64',
   async (minutes) => {

@@ -30,6 +30,16 @@ describe.runIf(process.platform !== 'win32')('C5: output that nobody takes', () 
     expect(run(line)).toEqual({ status: 0, stderr: '' });
   });
 
+  test('a reader that takes its time, as a pager does, gets all of it', () => {
+    const file = join(root, 'config.json');
+    const unknown = Array.from({ length: 8_000 }, (_, n) => [`unknown key number ${n}`, n]);
+    writeFileSync(file, JSON.stringify(Object.fromEntries(unknown)));
+    const { status, stderr } = run(
+      `config check "${file}" 2>&1 | { sleep 4; wc -l >&2; }; exit "\${PIPESTATUS[0]}"`,
+    );
+    expect({ status, lines: Number(stderr) }).toEqual({ status: 78, lines: 8_000 });
+  });
+
   test.runIf(existsSync('/dev/full'))('a file on a full disk is told: 74, whatever the command found', () => {
     const stderr =
       'Standard output takes nothing (ENOSPC: no space left on device, write): what was printed is not whole.\n';

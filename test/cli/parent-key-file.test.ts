@@ -69,8 +69,9 @@ describe('the configuration with parent keys', () => {
   test.each([
     ['a document that is none', '[]'],
     ['half a document', '{'],
+    ['a key that stands twice, of which one would be lost', '{"day":{},"day":{}}'],
   ])('%s is refused', (_title, given) => {
-    expect(() => document(given)).toThrow(/config\.json is not a JSON object/);
+    expect(() => document(given)).toThrow(/config\.json does not hold, and nothing was written/);
   });
 
   test('an entry keeps the members that say nothing to us', () => {

@@ -109,6 +109,13 @@ describe('K2: a command', () => {
     expect(await sent).toMatchObject({ error: { name: 'UnansweredError' } });
   });
 
+  it('what changes a rule is not waited for as a close is', async () => {
+    const began = clock.monotonic();
+    const sent = send(() => null, pause);
+    await pass(60);
+    expect(((await sent) as { at: number }).at - began).toBe(30_000);
+  });
+
   it('is not repeated once the connection is closed', async () => {
     const sent = send(() => REFUSED, pause);
     await pass(2);

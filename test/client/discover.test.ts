@@ -1,5 +1,5 @@
 /** Contract C3, for authors of clients: no token is sent before the pid lives and the port is its. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -64,6 +64,19 @@ describe('finding the agent', () => {
     writeFileSync(join(folder, 'agent.json'), '{"pid":');
     await expect(findEndpoint(folder)).rejects.toThrow('no agent runs');
   });
+
+  it.runIf(process.platform !== 'win32')(
+    'C3: named pipes in the place of its files hold nobody',
+    async () => {
+      execFileSync('mkfifo', [join(folder, 'agent.json')]);
+      await expect(findEndpoint(folder)).rejects.toThrow('no agent runs');
+      rmSync(join(folder, 'agent.json'));
+      agentJson();
+      rmSync(join(folder, 'control.token'));
+      execFileSync('mkfifo', [join(folder, 'control.token')]);
+      expect((await findEndpoint(folder)).token).toBe('V');
+    },
+  );
 
   it('C3: a pid that is gone: not running, whoever sits on the port', async () => {
     const game = await startGame(uniqueGameName(), { ms: 1 });

@@ -1,6 +1,6 @@
 /** C4, C5 from outside: a start that is interrupted, a disk that takes nothing, and outputs that nobody reads. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -150,5 +150,65 @@ describe.runIf(canMount)('C5: a disk that takes nothing', () => {
     await agent.says('stdout', /playwarden ready/);
     agent.signal('SIGTERM');
     expect(await agent.ended).toBe(0);
+  });
+});
+
+describe('C5: a file system without what a database needs', () => {
+  const hasStrace = spawnSync('strace', ['-V']).status === 0;
+
+  test.runIf(hasStrace)('shared memory: 74, and what to do', async () => {
+    const shm = join(root, 'data/playwarden.db-shm');
+    const trace = ['strace', '-f', '-qq', '-o', '/dev/null', '-P', shm, '-e', 'trace=mmap'];
+    const agent = new Run([...trace, '-e', 'inject=mmap:error=ENODEV']);
+    expect(await agent.ended).toBe(74);
+    expect(agent.stderr).toMatch(/file system has no shared memory .* local disk with --data-dir/);
+    expect(agent.stderr).not.toMatch(STACK);
+  });
+
+  test.runIf(process.platform === 'linux')('locks: 74, and not that another agent runs', async () => {
+    const library = join(root, 'no-locks.so');
+    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, '-x', 'c', '-'], { input: NO_LOCKS });
+    const agent = new Run(['env', `LD_PRELOAD=${library}`]);
+    expect(await agent.ended).toBe(74);
+    expect(agent.stderr).toMatch(/lock\.db cannot be locked: its file system has no locks/);
+    expect(readdirSync(join(root, 'data'))).toEqual(['lock.db']);
+  });
+});
+
+/** Locks of files answered as by NFS without its lock service. */
+const NO_LOCKS = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+static int answer(const char *name, int fd, int cmd, void *arg) {
+  int (*real)(int, int, ...) = dlsym(RTLD_NEXT, name);
+  if (cmd == F_SETLK || cmd == F_SETLKW) { errno = ENOLCK; return -1; }
+  return real(fd, cmd, arg);
+}
+#define WRAP(name) \\
+  int name(int fd, int cmd, ...) { \\
+    va_list list; \\
+    va_start(list, cmd); \\
+    void *arg = va_arg(list, void *); \\
+    va_end(list); \\
+    return answer(#name, fd, cmd, arg); \\
+  }
+WRAP(fcntl)
+WRAP(fcntl64)
+`;
+
+describe.runIf(process.getuid?.() === 0)('C6: the home directory', () => {
+  test.each(['', 'somewhere'])('HOME=%j is none: 78, and nothing in the working directory', async (home) => {
+    const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const child = spawnSync(asNobody[0] ?? '', [...asNobody.slice(1), process.execPath, CLI, 'run'], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: home },
+      encoding: 'utf8',
+    });
+    expect(child.stderr).toBe('This account has no home directory: name a place with --data-dir.\n');
+    expect(child.status).toBe(78);
+    expect(readdirSync(root)).toEqual([]);
   });
 });

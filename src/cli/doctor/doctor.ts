@@ -3,7 +3,7 @@
  * well and how to mend what is not. What is made of the facts stands in judge.ts.
  */
 import { lstatSync, statSync } from 'node:fs';
-import { readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
@@ -11,11 +11,13 @@ import { isToken, tokenFiles } from '../../app/tokens.ts';
 import { AgentApi, AgentError } from '../../client/agent-api.ts';
 import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../../client/discover.ts';
 import { nodeFetch } from '../../client/node-fetch.ts';
+import { readPlainFile } from '../../client/plain-file.ts';
 import { EXIT, type ExitCode } from '../../protocol/exit-codes.ts';
+import { HTTP_ANSWERS } from '../../protocol/http-answers.ts';
 import type { Position } from '../../protocol/position.ts';
 import { columns, type Paint, paintFor } from '../columns.ts';
 import { duration } from '../report-text.ts';
-import type { DataDirOption } from '../running-agent.ts';
+import { type DataDirOption, misunderstood } from '../running-agent.ts';
 import { serviceState } from '../service/service.ts';
 import {
   type AgentFacts,
@@ -71,7 +73,7 @@ async function examine(dir: string): Promise<Finding[]> {
     ];
   }
   const uid = ownerOf(agent.pid);
-  const [asked, files] = await Promise.all([ask(dir), fileFacts(dir)]);
+  const [asked, files] = await Promise.all([ask(dir, agent), fileFacts(dir)]);
   const base = [judgeFiles(files, uid), judgeAccount(uid)];
   const last = judgeService(await serviceState(), agent.pid);
   if (typeof asked === 'string') {
@@ -136,7 +138,7 @@ interface Asked {
 }
 
 /** A text: what it did instead of an answer. */
-async function ask(dir: string): Promise<Asked | string> {
+async function ask(dir: string, agent: AgentFile): Promise<Asked | string> {
   const resolve = () => findEndpoint(dir);
   const api = new AgentApi(nodeFetch, resolve, 'command-line');
   try {
@@ -146,6 +148,8 @@ async function ask(dir: string): Promise<Asked | string> {
     const halfway = (before + Date.now()) / 2;
     const { timestamp } = (await health.json()) as { readonly timestamp: string };
     const status = await api.status(AbortSignal.timeout(REQUEST_MS));
+    const problem = misunderstood(HTTP_ANSWERS['GET /desktop/status'], status, agent);
+    if (problem !== null) return problem;
     return {
       facts: status.agent as unknown as AgentFacts,
       clockAheadMs: halfway - Date.parse(timestamp),
@@ -200,7 +204,7 @@ function look(path: string, most: number): FileFacts {
 /** What the agent makes of the token as it stands in its file now. */
 async function tokenFact(dir: string, kind: 'view' | 'control'): Promise<FileFacts['token']> {
   try {
-    if (!isToken((await readFile(tokenFiles(dir)[kind], 'utf8')).trim())) return 'malformed';
+    if (!isToken((await readPlainFile(tokenFiles(dir)[kind])).trim())) return 'malformed';
     const api = new AgentApi(nodeFetch, () => findEndpoint(dir, kind), 'command-line');
     await api.status(AbortSignal.timeout(REQUEST_MS));
     return 'taken';
