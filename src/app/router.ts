@@ -66,7 +66,7 @@ export interface Router {
 export function createRouter(options: RouterOptions): Router {
   const { store, clock, config, bootId } = options;
   const told = new ToldProcesses(store.told);
-  const unheard = new UnheardStops(store, clock, bootId);
+  const unheard = new UnheardStops(store.told, bootId);
   const gate = new StopGate(clock);
   const closing = createClosing({ ...options, told });
   let source: SourceName | null = null;
@@ -118,6 +118,7 @@ export function createRouter(options: RouterOptions): Router {
     gate.expect(row.process);
     store.commit(() => {
       store.log.append([startedEvent(row, config().games)]);
+      unheard.makeRoom(row.process);
       told.put(row);
     });
   }
@@ -167,10 +168,12 @@ export function createRouter(options: RouterOptions): Router {
         const endedAt = endedAwakeMs === null ? null : atWall(endedAwakeMs);
         store.log.append([stoppedEvent(row, endedAt, config().games)]);
       }
+      const kept = row && ended && unheard.has(ended);
       if (row && how === 'goes on') told.release(row);
+      else if (kept) told.forget(identity);
       else told.remove(identity);
+      if (kept) unheard.keep(ended, how === 'ends');
     });
-    if (row && ended) unheard.keep(ended);
     closing.ended(identity);
   }
 
@@ -382,10 +385,7 @@ export function createRouter(options: RouterOptions): Router {
     greetSession,
     releaseMoved,
     takeMoved,
-    stop() {
-      gate.stop();
-      unheard.stop();
-    },
+    stop: () => gate.stop(),
     closeGames: closing.closeGames,
     detection: () => ({ source, trouble: blind ?? fallback }),
     tell,

@@ -53,27 +53,38 @@ describe('a stop that waits for the start of its session', () => {
 });
 
 describe('T7: the agent restarts before the session actor has heard', () => {
-  test('a stop that was told is heard by the session actor of the next run, with its own moment', () => {
+  test('a stop that was told is heard by the session actor of the next run, with its own moment, whenever the agent was killed', () => {
     const first = setUp([ours(7)]);
     first.router.fromScanner(snapshot(player(7)));
     first.router.fromSession(tookIn(7));
     first.router.fromScanner(stops(7, 999_500));
-    expect([...first.ended]).toEqual([]);
-    first.clock.advance(0);
-    const next = setUp([...first.rows.values()], 'closed', undefined, [...first.ended]);
+    const next = setUp([...first.rows.values()]);
     next.router.greetSession();
     expect(next.toSession).toMatchObject([
       { type: 'process.played', process: { pid: 7 }, endedAwakeMs: 999_500 },
     ]);
     next.router.fromSession(took(7));
-    expect([...next.ended]).toEqual([]);
+    expect([...next.rows]).toEqual([]);
+  });
+
+  test('and so is one whose process was told anew since: both are kept', () => {
+    const { router, running, ended } = setUp([ours(7)]);
+    router.fromScanner(snapshot(player(7)));
+    router.fromSession(tookIn(7));
+    for (const message of [stops(7, 999_500), starts(7)]) router.fromScanner(message);
+    expect([running(), ended()]).toMatchObject([
+      [{ process: { pid: 7 } }],
+      [{ process: { pid: 7 }, endedAwakeMs: 999_500 }],
+    ]);
+    router.fromSession(took(7));
+    expect([running().length, ended()]).toEqual([1, []]);
   });
 
   test('that of another boot is forgotten: its moment means nothing', () => {
     const ended = { ...toldRow(7), endedAwakeMs: 5, bootId: 'before' };
-    const { router, toSession, ended: kept } = setUp([], 'closed', undefined, [ended]);
+    const { router, toSession, rows } = setUp([ended]);
     router.greetSession();
-    expect([toSession, [...kept]]).toEqual([[], []]);
+    expect([toSession, [...rows]]).toEqual([[], []]);
   });
 
   test('a game that is gone at the start is a play, since not even its start may have been heard', () => {
