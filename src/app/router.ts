@@ -235,8 +235,9 @@ export function createRouter(options: RouterOptions): Router {
         return present.has(key) || (ending.has(key) && all.has(key));
       };
       const gone = told.all().filter((row) => !goesOn(row));
-      for (const row of withOlder(gone, scanned ? [] : renewed)) {
-        if (present.has(processKey(row.process))) postStart(row, true);
+      for (const row of scanned ? gone : withOlder([...unheard.all(), ...gone], renewed)) {
+        if (isEnded(row)) postPlay(row);
+        else if (present.has(processKey(row.process))) postStart(row, true);
         else stops(row.process, null);
       }
       for (const row of renewed) told.put(row);
@@ -279,7 +280,9 @@ export function createRouter(options: RouterOptions): Router {
 
   /** First the stops that the last actor did not take in: each at its own moment, of plays it knew or did not know of. */
   function greetSession(): void {
-    for (const row of withOlder(unheard.all(), scanned ? running() : [])) {
+    // At a start they come with what the first snapshot finds gone, in their order.
+    if (!scanned) return;
+    for (const row of withOlder(unheard.all(), running())) {
       if (isEnded(row)) postPlay(row);
       else postStart(row, true);
     }

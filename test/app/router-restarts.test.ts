@@ -59,9 +59,10 @@ describe('T7: the agent restarts before the session actor has heard', () => {
     first.router.fromSession(tookIn(7));
     first.router.fromScanner(stops(7, 999_500));
     const next = setUp([...first.rows.values()]);
-    next.router.greetSession();
+    next.router.fromScanner(snapshot());
     expect(next.toSession).toMatchObject([
       { type: 'process.played', process: { pid: 7 }, endedAwakeMs: 999_500 },
+      { type: 'processes.snapshot' },
     ]);
     next.router.fromSession(took(7));
     expect([...next.rows]).toEqual([]);
@@ -80,11 +81,27 @@ describe('T7: the agent restarts before the session actor has heard', () => {
     expect([running().length, ended()]).toEqual([1, []]);
   });
 
+  test('one that only the next run finds gone is heard before those of its session that began later', () => {
+    const later = { ...ours(8), process: player(8, { startedAwakeMs: 999_400 }) };
+    const first = setUp([ours(7), later]);
+    first.router.fromScanner(snapshot(player(7), player(8, { startedAwakeMs: 999_400 })));
+    for (const pid of [7, 8]) first.router.fromSession(tookIn(pid));
+    first.router.fromScanner(stops(8, 999_500));
+    const next = setUp([...first.rows.values()]);
+    next.router.greetSession();
+    next.router.fromScanner(snapshot());
+    expect(next.toSession).toMatchObject([
+      { type: 'process.played', process: { pid: 7 }, endedAwakeMs: null },
+      { type: 'process.played', process: { pid: 8 }, endedAwakeMs: 999_500 },
+      { type: 'processes.snapshot' },
+    ]);
+  });
+
   test('that of another boot is forgotten: its moment means nothing', () => {
     const ended = { ...toldRow(7), endedAwakeMs: 5, bootId: 'before' };
     const { router, toSession, rows } = setUp([ended]);
-    router.greetSession();
-    expect([toSession, [...rows]]).toEqual([[], []]);
+    router.fromScanner(snapshot());
+    expect([toSession.map((m) => m.type), [...rows]]).toEqual([['processes.snapshot'], []]);
   });
 
   test('a game that is gone at the start is a play, since not even its start may have been heard', () => {
