@@ -119,6 +119,16 @@ describe('the shell of the session actor', () => {
     expect(bench.events.map(short)).toEqual(['clock_changed']);
   });
 
+  it('a message is no work: who asks for the status does not make a limit loop look alive that is dead', () => {
+    const bench = new Bench().greeted();
+    const looks = bench.due.length;
+    bench.start();
+    bench.actor.calls.settle();
+    expect(bench.due).toHaveLength(looks);
+    bench.clock.advance(SECOND);
+    expect(bench.due).toHaveLength(looks + 1);
+  });
+
   it('says when its next work is due, and is never late on a healthy machine', () => {
     const bench = new Bench().greeted();
     bench.clock.advance(MINUTE);
