@@ -201,10 +201,7 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   /** The process of another child or game from now on: nothing before is charged to it. */
-  const movedNow = (process: GameProcess): GameProcess => ({
-    ...process,
-    startedAwakeMs: clock.monotonic(),
-  });
+  const movedNow = (process: GameProcess): GameProcess => ({ ...process, startedAwakeMs: clock.monotonic() });
 
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
   function reconcile(seen: readonly GameProcess[]): void {
@@ -235,15 +232,18 @@ export function createRouter(options: RouterOptions): Router {
         return present.has(key) || (ending.has(key) && all.has(key));
       };
       const gone = told.all().filter((row) => !goesOn(row));
-      for (const row of scanned ? gone : withOlder([...unheard.all(), ...gone], renewed)) {
+      for (const row of scanned ? gone : withOlder([...unheard.all(), ...gone], [...renewed, ...fresh])) {
         if (isEnded(row)) postPlay(row);
-        else if (present.has(processKey(row.process))) postStart(row, true);
-        else stops(row.process, null);
+        else if (gone.includes(row)) stops(row.process, null);
+        else {
+          if (fresh.includes(row)) tellStart(row);
+          postStart(row, true);
+        }
       }
       for (const row of renewed) told.put(row);
       for (const row of fresh) {
         if (gate.isHeld(row.process)) gate.inTurn(row.process, () => takes(row));
-        else tellStart(row);
+        else if (told.get(row.process) !== row) tellStart(row);
       }
     });
     scanned = true;

@@ -97,6 +97,21 @@ describe('T7: the agent restarts before the session actor has heard', () => {
     ]);
   });
 
+  test('one that only the next run finds at all is heard before those of its session that began later', () => {
+    const first = setUp([ours(7)]);
+    first.router.fromScanner(snapshot(player(7)));
+    first.router.fromSession(tookIn(7));
+    first.router.fromScanner(stops(7, 999_500));
+    const next = setUp([...first.rows.values()]);
+    next.router.fromScanner(snapshot(player(9, { startedAwakeMs: 998_000 })));
+    expect(next.toSession).toMatchObject([
+      { type: 'process.started', process: { pid: 9 } },
+      { type: 'process.played', process: { pid: 7 } },
+      { type: 'processes.snapshot' },
+    ]);
+    expect(next.kinds()).toEqual(['roblox_started']);
+  });
+
   test('that of another boot is forgotten: its moment means nothing', () => {
     const ended = { ...toldRow(7), endedAwakeMs: 5, bootId: 'before' };
     const { router, toSession, rows } = setUp([ended]);
