@@ -4,15 +4,17 @@
  */
 import type { EventBody, SessionData } from '../../../src/protocol/events.ts';
 import type { Entry } from './disk.ts';
-import type { Machine, Running } from './machine.ts';
+import { type Machine, MESSAGE_MS, type Running } from './machine.ts';
 
 export const REJOIN_MS = 10_000;
-/** A game that comes back so shortly before the rejoin is over may be heard of too late for it. */
-const NEARLY_MS = 50;
-/** Figures may be off by what messages were under way, ms. */
-const ABOUT_MS = 150;
-/** A start may be that far off, ms: ids are moments, and a start that comes behind a later one goes on in its session. */
-const SAME_START_MS = 50;
+/** From the scanner to the session actor two messages are under way, one behind the other, ms. */
+const UNDER_WAY_MS = 2 * MESSAGE_MS;
+/** A game that comes back so shortly before the rejoin is over may be heard of too late for it, ms. */
+const NEARLY_MS = UNDER_WAY_MS;
+/** A look may charge what ended while the word of it was under way, ms. */
+const ABOUT_MS = UNDER_WAY_MS + 5;
+/** A start may be that far off, ms: ids are moments, and starts in the same one get the next that is free. */
+const SAME_START_MS = 20;
 /** Two looks lie so far apart at most, ms. */
 const LOOK_MS = 1_500;
 /** Behind a session actor that does not answer a stop waits so long, ms. */
