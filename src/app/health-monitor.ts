@@ -5,8 +5,8 @@ import { agentEvent } from './agent-event.ts';
 
 /** How often: what does not work is told some seconds later anyway, and a look takes as long as all else of an idle second. */
 const LOOK_EVERY_SECONDS = 2;
-/** So long after the look before, ms, it is a process that was stopped as a whole: this look says nothing. */
-const STOPPED_MS = 3_000;
+/** So long after the second before, ms, it is a process that was stopped as a whole: its parts have a second to catch up. */
+const STOPPED_MS = 2_000;
 
 /** Returns its stop. */
 export function monitorHealth(
@@ -15,12 +15,26 @@ export function monitorHealth(
   tell: (event: EventBody) => void,
 ): () => void {
   let told: readonly string[] = [];
-  let lookedMs = clock.monotonic();
+  let tickedMs = clock.monotonic();
+  let secondsLeft = LOOK_EVERY_SECONDS;
+  /** Once between two looks: a main thread that is late each second must not be silent for ever. */
+  let putOff = false;
+
+  function tick(): void {
+    const wasStopped = clock.monotonic() - tickedMs > STOPPED_MS;
+    tickedMs = clock.monotonic();
+    secondsLeft -= 1;
+    if (wasStopped && !putOff) {
+      putOff = true;
+      secondsLeft = 1;
+    }
+    if (secondsLeft > 0) return;
+    secondsLeft = LOOK_EVERY_SECONDS;
+    putOff = false;
+    look();
+  }
 
   function look(): void {
-    const wasStopped = clock.monotonic() - lookedMs > STOPPED_MS;
-    lookedMs = clock.monotonic();
-    if (wasStopped) return;
     const now = reasons();
     if (now.length > 0 && now.some((reason) => !told.some((old) => sameTrouble(old, reason)))) {
       tell(agentEvent('agent_degraded', now.join(' '), { reasons: now }));
@@ -30,7 +44,7 @@ export function monitorHealth(
     told = now;
   }
 
-  return clock.everySecond(look, LOOK_EVERY_SECONDS);
+  return clock.everySecond(tick);
 }
 
 /** The same sentence with other numbers in it is the same trouble. */

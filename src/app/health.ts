@@ -4,8 +4,8 @@
  */
 import type { StoreHealth } from '../protocol/ports.ts';
 
-/** A tick may be this late before the agent calls itself degraded, ms. */
-const TICK_LATE_MS = 3_500;
+/** A tick may be this late before the agent calls itself degraded, ms: with two seconds to the next look that is told within five. */
+const TICK_LATE_MS = 2_750;
 /** A commit may wait this long for its fsync before the agent calls itself degraded, ms: the contract allows 50. */
 const SYNC_LATE_MS = 5_000;
 

@@ -66,7 +66,7 @@ export interface Router {
 export function createRouter(options: RouterOptions): Router {
   const { store, clock, config, bootId } = options;
   const told = new ToldProcesses(store.told);
-  const unheard = new UnheardStops(store, clock, bootId);
+  const unheard = new UnheardStops(store.told, bootId);
   const gate = new StopGate(clock);
   const closing = createClosing({ ...options, told });
   let source: SourceName | null = null;
@@ -118,6 +118,7 @@ export function createRouter(options: RouterOptions): Router {
     gate.expect(row.process);
     store.commit(() => {
       store.log.append([startedEvent(row, config().games)]);
+      unheard.makeRoom(row.process);
       told.put(row);
     });
   }
@@ -167,10 +168,12 @@ export function createRouter(options: RouterOptions): Router {
         const endedAt = endedAwakeMs === null ? null : atWall(endedAwakeMs);
         store.log.append([stoppedEvent(row, endedAt, config().games)]);
       }
+      const kept = row && ended && unheard.has(ended);
       if (row && how === 'goes on') told.release(row);
+      else if (kept) told.forget(identity);
       else told.remove(identity);
+      if (kept) unheard.keep(ended, how === 'ends');
     });
-    if (row && ended) unheard.keep(ended);
     closing.ended(identity);
   }
 
@@ -198,10 +201,7 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   /** The process of another child or game from now on: nothing before is charged to it. */
-  const movedNow = (process: GameProcess): GameProcess => ({
-    ...process,
-    startedAwakeMs: clock.monotonic(),
-  });
+  const movedNow = (process: GameProcess): GameProcess => ({ ...process, startedAwakeMs: clock.monotonic() });
 
   /** A scanner that just started says all that runs: what differs from what was told is told now. */
   function reconcile(seen: readonly GameProcess[]): void {
@@ -232,14 +232,18 @@ export function createRouter(options: RouterOptions): Router {
         return present.has(key) || (ending.has(key) && all.has(key));
       };
       const gone = told.all().filter((row) => !goesOn(row));
-      for (const row of withOlder(gone, scanned ? [] : renewed)) {
-        if (present.has(processKey(row.process))) postStart(row, true);
-        else stops(row.process, null);
+      for (const row of scanned ? gone : withOlder([...unheard.all(), ...gone], [...renewed, ...fresh])) {
+        if (isEnded(row)) postPlay(row);
+        else if (gone.includes(row)) stops(row.process, null);
+        else {
+          if (fresh.includes(row)) tellStart(row);
+          postStart(row, true);
+        }
       }
       for (const row of renewed) told.put(row);
       for (const row of fresh) {
         if (gate.isHeld(row.process)) gate.inTurn(row.process, () => takes(row));
-        else tellStart(row);
+        else if (told.get(row.process) !== row) tellStart(row);
       }
     });
     scanned = true;
@@ -276,7 +280,9 @@ export function createRouter(options: RouterOptions): Router {
 
   /** First the stops that the last actor did not take in: each at its own moment, of plays it knew or did not know of. */
   function greetSession(): void {
-    for (const row of withOlder(unheard.all(), scanned ? running() : [])) {
+    // At a start they come with what the first snapshot finds gone, in their order.
+    if (!scanned) return;
+    for (const row of withOlder(unheard.all(), running())) {
       if (isEnded(row)) postPlay(row);
       else postStart(row, true);
     }
@@ -382,10 +388,7 @@ export function createRouter(options: RouterOptions): Router {
     greetSession,
     releaseMoved,
     takeMoved,
-    stop() {
-      gate.stop();
-      unheard.stop();
-    },
+    stop: () => gate.stop(),
     closeGames: closing.closeGames,
     detection: () => ({ source, trouble: blind ?? fallback }),
     tell,

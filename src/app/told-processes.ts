@@ -48,10 +48,15 @@ export class ToldProcesses {
     for (const [key, { process }] of this.#released) if (!present.has(key)) this.remove(process);
   }
 
+  /** It is told as stopped; what becomes of its row in the store is the caller's to say. False: there was none. */
+  forget(identity: ProcessIdentity): boolean {
+    const key = processKey(identity);
+    const wasReleased = this.#released.delete(key);
+    return this.#rows.delete(key) || wasReleased;
+  }
+
   remove(identity: ProcessIdentity): void {
-    this.#rows.delete(processKey(identity));
-    this.#released.delete(processKey(identity));
-    this.#store.remove(identity.pid, identity.startKey);
+    if (this.forget(identity)) this.#store.remove(identity.pid, identity.startKey);
   }
 
   #mapOf(row: ToldProcess): Map<string, ToldProcess> {

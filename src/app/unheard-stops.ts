@@ -1,10 +1,10 @@
 /**
  * Plays that ended and of which the session actor has not said that it took in the end: its next life hears of each, with its
- * own moment. They are kept beside the told processes, so that a restart of the agent in between loses none (contract T7);
- * not in the turn in which a stop is told, but right behind it: the client that hears of it goes first.
+ * own moment. One that is told takes its row among the told processes over in the same commit, so that not even a kill right
+ * behind it loses the moment (contract T7), and the client that hears of it waits for no write more than without.
  */
 import type { ProcessIdentity } from '../protocol/messages.ts';
-import type { Clock, EndedProcess, Store, ToldProcess } from '../protocol/ports.ts';
+import type { EndedProcess, ToldProcess, ToldStore } from '../protocol/ports.ts';
 import { processKey } from './process-key.ts';
 
 /** The most that are kept; of more the oldest sessions end where they were last charged. */
@@ -13,18 +13,24 @@ const MAX_UNHEARD = 1_000;
 export class UnheardStops {
   /** Oldest first. */
   #all: EndedProcess[] = [];
-  /** Told, and not kept yet. */
-  readonly #soon = new Map<EndedProcess, () => void>();
-  readonly #store: Pick<Store, 'told' | 'commit'>;
-  readonly #clock: Clock;
+  /** Those that stand in the row of the told process, by process. */
+  readonly #inItsRow = new Map<string, EndedProcess>();
+  readonly #store: ToldStore;
 
-  constructor(store: Pick<Store, 'told' | 'commit'>, clock: Clock, bootId: string) {
+  constructor(store: ToldStore, bootId: string) {
     this.#store = store;
-    this.#clock = clock;
-    for (const row of store.told.ended()) {
+    const told = new Set(store.all().map(({ process }) => processKey(process)));
+    for (const row of store.ended()) {
       // The moments of another boot's clock mean nothing, and the boot has ended its sessions.
-      if (row.bootId === bootId) this.#all.push(row);
-      else store.told.removeEnded(row);
+      if (row.bootId === bootId) {
+        this.#all.push(row);
+        // It has a row of its own from here on: the process may be told anew.
+        store.putEnded(row);
+      } else {
+        store.removeEnded(row);
+      }
+      const { pid, startKey } = row.process;
+      if (!told.has(processKey(row.process))) store.remove(pid, startKey);
     }
   }
 
@@ -42,16 +48,24 @@ export class UnheardStops {
     return this.#all.includes(ended);
   }
 
-  /** Its stop is told: nothing else of it is kept any more. */
-  keep(ended: EndedProcess): void {
-    if (!this.has(ended)) return;
-    const cancel = this.#clock.after(0, () => this.#keepNow([ended]));
-    this.#soon.set(ended, cancel);
+  /** Its stop is told. `inItsRow`: which is free, as the process does not go on. Joins the caller's commit. */
+  keep(ended: EndedProcess, inItsRow: boolean): void {
+    this.makeRoom(ended.process);
+    if (!inItsRow) {
+      this.#store.putEnded(ended);
+      return;
+    }
+    this.#store.put(ended);
+    this.#inItsRow.set(processKey(ended.process), ended);
   }
 
-  /** Keeps at once what was to be kept soon: the agent stops. */
-  stop(): void {
-    this.#keepNow([...this.#soon.keys()]);
+  /** The process is told anew and needs its row. Joins the caller's commit. */
+  makeRoom(identity: ProcessIdentity): void {
+    const key = processKey(identity);
+    const ended = this.#inItsRow.get(key);
+    if (!ended) return;
+    this.#inItsRow.delete(key);
+    this.#store.putEnded(ended);
   }
 
   /** The session actor took in a stop of this process: of several the first. */
@@ -62,20 +76,11 @@ export class UnheardStops {
   #drop(ended: EndedProcess | undefined): void {
     if (!ended) return;
     this.#all = this.#all.filter((other) => other !== ended);
-    const cancel = this.#soon.get(ended);
-    if (cancel) cancel();
-    else this.#store.told.removeEnded(ended);
-    this.#soon.delete(ended);
-  }
-
-  #keepNow(told: readonly EndedProcess[]): void {
-    if (told.length === 0) return;
-    this.#store.commit(() => {
-      for (const ended of told) this.#store.told.putEnded(ended);
-    });
-    for (const ended of told) {
-      this.#soon.get(ended)?.();
-      this.#soon.delete(ended);
+    const { pid, startKey } = ended.process;
+    if (this.#inItsRow.get(processKey(ended.process)) !== ended) this.#store.removeEnded(ended);
+    else {
+      this.#inItsRow.delete(processKey(ended.process));
+      this.#store.remove(pid, startKey);
     }
   }
 }

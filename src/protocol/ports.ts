@@ -161,6 +161,7 @@ export interface ToldStore {
   put(told: ToldProcess): void;
   remove(pid: number, startKey: string): void;
   all(): readonly ToldProcess[];
+  /** In a row of its own; `put` leaves one in the row of its process, which it held until then. */
   putEnded(ended: EndedProcess): void;
   removeEnded(ended: EndedProcess): void;
   /** Oldest first. */

@@ -35,7 +35,7 @@ describe('health', () => {
       { ...WELL, actors: { session: { ...ACTOR, last_work_ms_ago: 5_000, overdue_ms: 4_000 } } },
       ['The session has done no work for 5 s.'],
     ],
-    ['a tick that is a little late', { ...WELL, actors: { session: { ...ACTOR, overdue_ms: 3_000 } } }, []],
+    ['a tick that is a little late', { ...WELL, actors: { session: { ...ACTOR, overdue_ms: 2_700 } } }, []],
     [
       'nothing is due',
       { ...WELL, actors: { executor: { ...ACTOR, overdue_ms: null, last_work_ms_ago: null } } },
@@ -106,5 +106,29 @@ describe('the monitor', () => {
     state.reasons = [];
     clock.advance(3_000);
     expect(types()).toEqual([]);
+  });
+
+  test('the limit loop is stopped, the reporter alive: told within 5 s after a tick was due, whenever that was', () => {
+    for (let dueInMs = 0; dueInMs < 4_000; dueInMs += 50) {
+      const clock = new FakeClock();
+      const dueMs = clock.monotonic() + dueInMs;
+      const late: number[] = [];
+      const actors = () => ({ session: { ...ACTOR, overdue_ms: Math.max(0, clock.monotonic() - dueMs) } });
+      const tell = () => late.push(clock.monotonic() - dueMs);
+      monitorHealth(clock, () => healthReasons({ ...WELL, actors: actors() }), tell);
+      clock.advance(20_000);
+      expect(late).toHaveLength(1);
+      expect(late[0]).toBeLessThan(5_000);
+    }
+  });
+
+  test('a main thread that is late at each look puts it off once, not for ever', () => {
+    const { clock, state, types } = setUp();
+    state.reasons = ['The scanner is parked.'];
+    for (let second = 0; second < 3; second += 1) {
+      clock.sleep(3_200);
+      clock.advance(1);
+    }
+    expect(types()).toEqual(['agent_degraded']);
   });
 });

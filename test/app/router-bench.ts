@@ -1,6 +1,7 @@
 /** The router over stores in memory, and what the actors say to it. */
 import { agentEvent } from '../../src/app/agent-event.ts';
 import { createRouter, type RouterOptions } from '../../src/app/router.ts';
+import { isEnded } from '../../src/app/unheard-stops.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
 import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';
@@ -12,7 +13,6 @@ export function setUp(
   told: ToldProcess[] = [],
   outcome: CloseReport['outcome'] | (() => CloseReport['outcome']) = 'closed',
   config: () => Config = () => DEFAULT_CONFIG,
-  over: readonly EndedProcess[] = [],
 ) {
   const clock = Object.assign(new FakeClock(), {
     biases: [] as number[],
@@ -22,8 +22,15 @@ export function setUp(
     keepIn() {},
   });
   const log = new MemoryLog();
-  const rows = new Map(told.map((row) => [row.process.pid, row]));
-  const ended = new Set<EndedProcess>(over);
+  /** As in the store: a told process by its pid, and beside it what ended. */
+  const rows = new Map<number | string, ToldProcess>();
+  const endedKey = ({ process, endedAwakeMs }: EndedProcess) => `${process.pid} ${endedAwakeMs}`;
+  for (const row of told) {
+    const { pid } = row.process;
+    rows.set(isEnded(row) && rows.has(pid) ? endedKey(row) : pid, row);
+  }
+  const running = () => [...rows.values()].filter((row) => !isEnded(row));
+  const ended = () => [...rows.values()].filter(isEnded);
   const toSession: ToSession[] = [];
   const tasks: CloseTask[] = [];
   const order: string[] = [];
@@ -32,10 +39,10 @@ export function setUp(
     told: {
       put: (row: ToldProcess) => void rows.set(row.process.pid, row),
       remove: (pid: number) => void rows.delete(pid),
-      all: () => [...rows.values()],
-      putEnded: (row: EndedProcess) => void ended.add(row),
-      removeEnded: (row: EndedProcess) => void ended.delete(row),
-      ended: () => [...ended],
+      all: running,
+      putEnded: (row: EndedProcess) => void rows.set(endedKey(row), row),
+      removeEnded: (row: EndedProcess) => void rows.delete(endedKey(row)),
+      ended,
     },
     ledger: { apply: () => void order.push('ledger') },
     commands: { get: () => null },
@@ -59,7 +66,7 @@ export function setUp(
   const events = () =>
     log.read({ epoch: log.ends().epoch, offset: 0 }, 500).entries.map((entry) => JSON.parse(entry.body));
   const kinds = () => events().map((e) => e.event_type ?? e.type);
-  return { router, clock, events, kinds, rows, ended, toSession, tasks, warnings };
+  return { router, clock, events, kinds, rows, running, ended, toSession, tasks, warnings };
 }
 
 export function player(pid: number, over: Partial<GameProcess> = {}): GameProcess {

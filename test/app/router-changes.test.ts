@@ -13,7 +13,7 @@ describe('E1: a process that executes another program and then the game again', 
   const start = { type: 'process.started', process: player(7), found: false } as const;
 
   test('before the session actor took its first start in: it is told as stopped and started again, and its end too', () => {
-    const { router, kinds, rows, toSession } = setUp();
+    const { router, kinds, running, toSession } = setUp();
     router.fromScanner({ type: 'processes.snapshot', processes: [], source: 'procfs' });
     toSession.length = 0;
     for (const message of [start, stop, start]) router.fromScanner(message);
@@ -21,16 +21,16 @@ describe('E1: a process that executes another program and then the game again', 
     router.fromSession(tookIn(7));
     expect(kinds()).toEqual(['roblox_started', 'agent_recovered', 'roblox_stopped', 'roblox_started']);
     expect(toSession.map((m) => m.type)).toEqual(['process.started', 'process.stopped', 'process.started']);
-    expect([...rows.keys()]).toEqual([7]);
+    expect(running().map(({ process }) => process.pid)).toEqual([7]);
     router.fromScanner(stop);
     expect(kinds()).toHaveLength(4);
     router.fromSession(tookIn(7));
     expect(kinds().at(-1)).toBe('roblox_stopped');
-    expect(rows.size).toBe(0);
+    expect(running()).toEqual([]);
   });
 
   test('several times in a row: each is told, in its order, and nothing waits for ever', () => {
-    const { router, kinds, clock, rows } = setUp();
+    const { router, kinds, clock, running } = setUp();
     for (const message of [start, stop, start, stop, start]) router.fromScanner(message);
     clock.advance(10_000);
     clock.advance(0);
@@ -41,7 +41,7 @@ describe('E1: a process that executes another program and then the game again', 
       'roblox_stopped',
       'roblox_started',
     ]);
-    expect([...rows.keys()]).toEqual([7]);
+    expect(running().map(({ process }) => process.pid)).toEqual([7]);
     expect(clock.pendingTimers).toBe(0);
   });
 });
@@ -78,7 +78,7 @@ describe('C4 C7: a configuration under which what runs belongs to another child'
 
   test('one that ends in between is not started again', () => {
     let config = profiles('default_child');
-    const { router, kinds, rows } = setUp([toldRow(7)], 'closed', () => config);
+    const { router, kinds, running } = setUp([toldRow(7)], 'closed', () => config);
     config = profiles('kim');
     router.releaseMoved();
     router.fromScanner({
@@ -89,7 +89,7 @@ describe('C4 C7: a configuration under which what runs belongs to another child'
     });
     router.takeMoved();
     expect(kinds()).toEqual(['roblox_stopped']);
-    expect(rows.size).toBe(0);
+    expect(running()).toEqual([]);
   });
 
   test('a scanner that starts again in between has said what runs: nothing is told twice', () => {

@@ -53,27 +53,70 @@ describe('a stop that waits for the start of its session', () => {
 });
 
 describe('T7: the agent restarts before the session actor has heard', () => {
-  test('a stop that was told is heard by the session actor of the next run, with its own moment', () => {
+  test('a stop that was told is heard by the session actor of the next run, with its own moment, whenever the agent was killed', () => {
     const first = setUp([ours(7)]);
     first.router.fromScanner(snapshot(player(7)));
     first.router.fromSession(tookIn(7));
     first.router.fromScanner(stops(7, 999_500));
-    expect([...first.ended]).toEqual([]);
-    first.clock.advance(0);
-    const next = setUp([...first.rows.values()], 'closed', undefined, [...first.ended]);
-    next.router.greetSession();
+    const next = setUp([...first.rows.values()]);
+    next.router.fromScanner(snapshot());
     expect(next.toSession).toMatchObject([
       { type: 'process.played', process: { pid: 7 }, endedAwakeMs: 999_500 },
+      { type: 'processes.snapshot' },
     ]);
     next.router.fromSession(took(7));
-    expect([...next.ended]).toEqual([]);
+    expect([...next.rows]).toEqual([]);
+  });
+
+  test('and so is one whose process was told anew since: both are kept', () => {
+    const { router, running, ended } = setUp([ours(7)]);
+    router.fromScanner(snapshot(player(7)));
+    router.fromSession(tookIn(7));
+    for (const message of [stops(7, 999_500), starts(7)]) router.fromScanner(message);
+    expect([running(), ended()]).toMatchObject([
+      [{ process: { pid: 7 } }],
+      [{ process: { pid: 7 }, endedAwakeMs: 999_500 }],
+    ]);
+    router.fromSession(took(7));
+    expect([running().length, ended()]).toEqual([1, []]);
+  });
+
+  test('one that only the next run finds gone is heard before those of its session that began later', () => {
+    const later = { ...ours(8), process: player(8, { startedAwakeMs: 999_400 }) };
+    const first = setUp([ours(7), later]);
+    first.router.fromScanner(snapshot(player(7), player(8, { startedAwakeMs: 999_400 })));
+    for (const pid of [7, 8]) first.router.fromSession(tookIn(pid));
+    first.router.fromScanner(stops(8, 999_500));
+    const next = setUp([...first.rows.values()]);
+    next.router.greetSession();
+    next.router.fromScanner(snapshot());
+    expect(next.toSession).toMatchObject([
+      { type: 'process.played', process: { pid: 7 }, endedAwakeMs: null },
+      { type: 'process.played', process: { pid: 8 }, endedAwakeMs: 999_500 },
+      { type: 'processes.snapshot' },
+    ]);
+  });
+
+  test('one that only the next run finds at all is heard before those of its session that began later', () => {
+    const first = setUp([ours(7)]);
+    first.router.fromScanner(snapshot(player(7)));
+    first.router.fromSession(tookIn(7));
+    first.router.fromScanner(stops(7, 999_500));
+    const next = setUp([...first.rows.values()]);
+    next.router.fromScanner(snapshot(player(9, { startedAwakeMs: 998_000 })));
+    expect(next.toSession).toMatchObject([
+      { type: 'process.started', process: { pid: 9 } },
+      { type: 'process.played', process: { pid: 7 } },
+      { type: 'processes.snapshot' },
+    ]);
+    expect(next.kinds()).toEqual(['roblox_started']);
   });
 
   test('that of another boot is forgotten: its moment means nothing', () => {
     const ended = { ...toldRow(7), endedAwakeMs: 5, bootId: 'before' };
-    const { router, toSession, ended: kept } = setUp([], 'closed', undefined, [ended]);
-    router.greetSession();
-    expect([toSession, [...kept]]).toEqual([[], []]);
+    const { router, toSession, rows } = setUp([ended]);
+    router.fromScanner(snapshot());
+    expect([toSession.map((m) => m.type), [...rows]]).toEqual([['processes.snapshot'], []]);
   });
 
   test('a game that is gone at the start is a play, since not even its start may have been heard', () => {

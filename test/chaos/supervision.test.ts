@@ -236,7 +236,14 @@ describe.skipIf(MINUTES === 0)('chaos', () => {
     const stalledAt = Date.now();
     // The glance that was planned still fires; the one after it is due a second later.
     await expect
-      .poll(async () => JSON.stringify(await told()), { timeout: PATIENCE_MS, interval: 50 })
+      .poll(
+        async () => {
+          // To be asked for it is no work of the session's.
+          await http({ url: agent.url, path: '/desktop/status', token: agent.token('view') });
+          return JSON.stringify(await told());
+        },
+        { timeout: PATIENCE_MS, interval: 50 },
+      )
       .toContain('The session has done no work');
     if (JUDGES_TIME) expect(Date.now() - stalledAt).toBeLessThan(2_000 + 5_000);
     const { json } = await http({ url: agent.url, path: '/health' });

@@ -157,6 +157,9 @@ describe('told processes', () => {
     open(at).told.removeEnded(ended[0]!);
     expect(open(at).told.ended()).toEqual([ended[1]]);
     expect(open(at).told.all()).toEqual([{ ...told(7, 'b'), closing: 'limit' }]);
+    // And one may stand in its place.
+    open(at).told.put(ended[0]!);
+    expect([open(at).told.all(), open(at).told.ended()]).toEqual([[], [ended[1], ended[0]]]);
   });
 });
 

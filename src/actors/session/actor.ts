@@ -69,7 +69,6 @@ export function createSessionActor(
     const moment = provenAt(state, reading, lookAwakeMs);
     if (moment) proven.write(moment);
     const dueMs = Math.max(0, state.wakeAwakeMs - reading.awakeMs);
-    host.worked(Math.min(dueMs, LOOK_MS));
     // What came first after a stop is no look; more may come.
     if (wasStopped(lookAwakeMs, reading.awakeMs)) lookBehindDoor();
     // A later deadline is near at a later look.
@@ -91,9 +90,11 @@ export function createSessionActor(
     const stopped = wasStopped(lookedAwakeMs, reading.awakeMs);
     if (due || stopped || hasMovedApart(state.reading, reading)) take({ type: 'tick' }, reading);
     else sleep(reading, reading.awakeMs);
+    // Messages are no work: who asks how old it is must not make it young, and only a tick ends a session.
+    host.worked(LOOK_MS);
   }
 
-  take({ type: 'tick' });
+  look(born);
   // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
   const stopLooks = timers.everySecond(glance);
   return {

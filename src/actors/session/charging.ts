@@ -11,6 +11,7 @@ import {
   calendarIn,
   EMPTY_DAY,
   isRunning,
+  type Member,
   markUnwritten,
   type OpenSession,
   type SessionState,
@@ -24,8 +25,33 @@ const MAX_GAPS = 100;
 /** Charges every session that runs up to a moment of the awake clock. */
 export function chargeRunning(turn: Turn, toAwakeMs: number): void {
   for (const session of turn.state.sessions.values()) {
-    if (isRunning(session)) chargeTo(turn, session, toAwakeMs);
+    if (!isRunning(session)) continue;
+    chargeTo(turn, session, toAwakeMs);
+    chargeMembers(turn, session, toAwakeMs);
   }
+}
+
+/** Those that were heard of late and began before their session did: what they ran since they were known to. */
+function chargeMembers(turn: Turn, session: OpenSession, toAwakeMs: number): void {
+  if (session.members.every((m) => m.ranToAwakeMs === undefined)) return;
+  for (const member of session.members) chargeMember(turn, session, member, toAwakeMs);
+  const isBehind = toAwakeMs < session.chargedToAwakeMs;
+  session.members = session.members.map(({ ranToAwakeMs, ...member }) =>
+    isBehind && ranToAwakeMs !== undefined
+      ? { ...member, ranToAwakeMs: Math.max(ranToAwakeMs, toAwakeMs) }
+      : member,
+  );
+}
+
+/** Charges what one process ran, as far as its session was charged without it. */
+export function chargeMember(
+  turn: Turn,
+  session: OpenSession,
+  { ranToAwakeMs }: Member,
+  toAwakeMs: number,
+): void {
+  if (ranToAwakeMs !== undefined)
+    charge(turn, session, ranToAwakeMs, Math.min(toAwakeMs, session.chargedToAwakeMs));
 }
 
 /** Charges one session from where it stands. */

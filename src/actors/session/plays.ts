@@ -4,7 +4,7 @@
  */
 import type { GameProcess, ProcessIdentity, ToSession } from '../../protocol/messages.ts';
 import { boundsOf } from './budget.ts';
-import { charge, chargeTo, noteGap } from './charging.ts';
+import { charge, chargeMember, chargeTo, noteGap } from './charging.ts';
 import { uncoveredFrom } from './coverage.ts';
 import { causeOf, refuseStart } from './enforcement.ts';
 import { endOfSession, sessionData, sessionEvent } from './events.ts';
@@ -44,7 +44,10 @@ export function processStarted(
   const session = continued ?? openSession(turn, childId, process.game, startAwakeMs);
   const ranTo = Math.max(startAwakeMs, Math.min(ranToAwakeMs, now));
   if (isRunning(session)) chargeTo(turn, session, ranTo);
-  session.members = [...session.members, newMember(process)];
+  session.members = [
+    ...session.members,
+    newMember(process, ranTo < session.chargedToAwakeMs ? ranTo : undefined),
+  ];
   session.gone = null;
   charge(turn, session, startAwakeMs, ranTo);
   if (ranTo >= session.chargedToAwakeMs) {
@@ -75,7 +78,9 @@ export function processStopped(
   for (const session of turn.state.sessions.values()) {
     const member = session.members.find((m) => isSame(m, identity));
     if (!member) continue;
-    chargeTo(turn, session, Math.min(endedAwakeMs ?? provenTo(turn), turn.state.reading.awakeMs));
+    const ranTo = Math.min(endedAwakeMs ?? provenTo(turn), turn.state.reading.awakeMs);
+    chargeTo(turn, session, ranTo);
+    chargeMember(turn, session, member, ranTo);
     const rest = session.members.filter((m) => m !== member);
     if (rest.length > 0) session.members = rest;
     else leave(turn, session, by ?? causeOf(member) ?? (isUnseen ? 'agent_down' : 'exit'));
@@ -225,8 +230,8 @@ function chargeAbsence(turn: Turn, session: OpenSession): void {
   if (nowMs - fromMs >= SHORTEST_GAP_MS) noteGap(session, fromMs, nowMs, absentMs, 'agent_down');
 }
 
-function newMember({ pid, startKey, name }: GameProcess): Member {
-  return { pid, startKey, name, order: null };
+function newMember({ pid, startKey, name }: GameProcess, ranToAwakeMs: number | undefined): Member {
+  return { pid, startKey, name, order: null, ...(ranToAwakeMs !== undefined && { ranToAwakeMs }) };
 }
 
 function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {

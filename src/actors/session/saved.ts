@@ -121,7 +121,15 @@ const openSession = shape<OpenSession>({
   child: str,
   game: str,
   startMs: moment,
-  members: listOf(shape<Member>({ pid: num, startKey: str, name: str, order: orNull(closeAttempt) })),
+  members: listOf(
+    shape<Member>({
+      pid: num,
+      startKey: str,
+      name: str,
+      order: orNull(closeAttempt),
+      ranToAwakeMs: orAbsent(amount),
+    }),
+  ),
   chargedToAwakeMs: amount,
   provenMs: moment,
   chargedMs: amount,

@@ -72,6 +72,8 @@ export interface CloseAttempt {
 export interface Member extends ProcessIdentity {
   readonly name: string;
   readonly order: CloseAttempt | null;
+  /** It is known to have run to here only, awake clock, though its session is charged further; absent: as far as its session. */
+  readonly ranToAwakeMs?: number | undefined;
 }
 
 /** The time of a running session is up. */

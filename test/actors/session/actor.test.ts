@@ -119,6 +119,34 @@ describe('the shell of the session actor', () => {
     expect(bench.events.map(short)).toEqual(['clock_changed']);
   });
 
+  it('T3: after a stop of the agent, a game that began before the session it belongs to is charged from its own start', () => {
+    const bench = new Bench().greeted();
+    bench.clock.advance(SECOND);
+    const early = bench.process('roblox', 2);
+    bench.clock.sleep(4 * SECOND);
+    const late = bench.process('roblox', 1);
+    bench.actor.receive({ type: 'process.started', process: late, child: KID, found: true });
+    const processes = [late, early].map((process) => ({ process, child: KID }));
+    bench.actor.receive({ type: 'processes.snapshot', processes });
+    bench.clock.advance(2 * SECOND);
+    for (const pid of [1, 2]) bench.stop(pid);
+    bench.clock.advance(MINUTE);
+    const [ended] = bench.events.flatMap((e) =>
+      'event_type' in e && e.event_type === 'session_ended' ? [e] : [],
+    );
+    expect(ended).toMatchObject({ data: { session_data: { duration_seconds: 6 } } });
+  });
+
+  it('a message is no work: who asks for the status does not make a limit loop look alive that is dead', () => {
+    const bench = new Bench().greeted();
+    const looks = bench.due.length;
+    bench.start();
+    bench.actor.calls.settle();
+    expect(bench.due).toHaveLength(looks);
+    bench.clock.advance(SECOND);
+    expect(bench.due).toHaveLength(looks + 1);
+  });
+
   it('says when its next work is due, and is never late on a healthy machine', () => {
     const bench = new Bench().greeted();
     bench.clock.advance(MINUTE);

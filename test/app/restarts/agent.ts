@@ -179,6 +179,7 @@ export class SessionLife extends Thread {
     const sent = structuredClone(message);
     this.send(() => {
       this.#actor?.receive(sent);
+      this.#machine.looked(this.knowsAll);
       if (sent.type === 'processes.snapshot') this.knowsAll = true;
     });
   }
@@ -197,6 +198,7 @@ export class SessionLife extends Thread {
       this.send(() => {
         const calls = this.#actor?.calls as Record<string, (...a: unknown[]) => unknown> | undefined;
         const value = structuredClone(calls?.[name]?.(...args)) as ReturnType<SessionCalls[K]>;
+        this.#machine.looked(this.knowsAll);
         this.#toMain.send(() => settle({ ok: true, value }));
       });
     });

@@ -1,4 +1,5 @@
 /** What outlives a kill of the agent: the log, the told processes, the ledger, the commands. All of it in memory, each commit whole. */
+import { isEnded } from '../../../src/app/unheard-stops.ts';
 import type { EventBody, SessionData } from '../../../src/protocol/events.ts';
 import type { LedgerPatch, LedgerSnapshot, UsageRow } from '../../../src/protocol/messages.ts';
 import type { EndedProcess, Store, ToldProcess } from '../../../src/protocol/ports.ts';
@@ -21,7 +22,6 @@ export class Disk {
   /** The clock's bias, as the agent keeps it over its end. */
   biasMs: number | null = null;
   readonly #told = new Map<string, string>();
-  readonly #ended = new Map<string, string>();
   readonly #state = new Map<string, string>();
   readonly #log = new MemoryLog();
   readonly #nowMs: () => number;
@@ -41,14 +41,18 @@ export class Disk {
     const told = {
       put: (row: ToldProcess) => void this.#told.set(keyOf(row.process), JSON.stringify(row)),
       remove: (pid: number, startKey: string) => void this.#told.delete(keyOf({ pid, startKey })),
-      all: () => [...this.#told.values()].map((row) => JSON.parse(row) as ToldProcess),
-      putEnded: (row: EndedProcess) => void this.#ended.set(endedKeyOf(row), JSON.stringify(row)),
-      removeEnded: (row: EndedProcess) => void this.#ended.delete(endedKeyOf(row)),
-      ended: () => [...this.#ended.values()].map((row) => JSON.parse(row) as EndedProcess),
+      all: () => this.#rows().filter((row) => !isEnded(row)),
+      putEnded: (row: EndedProcess) => void this.#told.set(endedKeyOf(row), JSON.stringify(row)),
+      removeEnded: (row: EndedProcess) => void this.#told.delete(endedKeyOf(row)),
+      ended: () => this.#rows().filter(isEnded),
     };
     const ledger = { load: () => this.#load(), apply: (patch: LedgerPatch) => this.#apply(patch) };
     const parts = { log, told, ledger, commands: this.commands, durable: async () => {} };
     return { ...parts, commit: <T>(fn: () => T) => fn() } as unknown as Store;
+  }
+
+  #rows(): ToldProcess[] {
+    return [...this.#told.values()].map((row) => JSON.parse(row) as ToldProcess);
   }
 
   #load(): LedgerSnapshot {

@@ -6,6 +6,8 @@ import { FakeClock } from '../../helpers/fake-clock.ts';
 import { Agent } from './agent.ts';
 import { Disk } from './disk.ts';
 
+/** The longest that a message is under way, ms. */
+export const MESSAGE_MS = 40;
 export const WALL_MS = Date.UTC(2026, 0, 15, 15, 50);
 
 export interface Running {
@@ -68,7 +70,7 @@ export class Machine {
 
   /** How long a message is under way, ms. */
   delay(): number {
-    return this.random(8) === 0 ? this.random(40) : 0.2;
+    return this.random(8) === 0 ? this.random(MESSAGE_MS) : 0.2;
   }
 
   /** It was given a command or another configuration. */

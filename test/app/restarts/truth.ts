@@ -4,15 +4,17 @@
  */
 import type { EventBody, SessionData } from '../../../src/protocol/events.ts';
 import type { Entry } from './disk.ts';
-import type { Machine, Running } from './machine.ts';
+import { type Machine, MESSAGE_MS, type Running } from './machine.ts';
 
 export const REJOIN_MS = 10_000;
-/** A game that comes back so shortly before the rejoin is over may be heard of too late for it. */
-const NEARLY_MS = 50;
-/** Figures may be off by what messages were under way, ms. */
-const ABOUT_MS = 150;
-/** A start may be that far off, ms: ids are moments, and a start that comes behind a later one goes on in its session. */
-const SAME_START_MS = 50;
+/** From the scanner to the session actor two messages are under way, one behind the other, ms. */
+const UNDER_WAY_MS = 2 * MESSAGE_MS;
+/** A game that comes back so shortly before the rejoin is over may be heard of too late for it, ms. */
+const NEARLY_MS = UNDER_WAY_MS;
+/** A look may charge what ended while the word of it was under way, ms. */
+const ABOUT_MS = UNDER_WAY_MS + 5;
+/** A start may be that far off, ms: ids are moments, and starts in the same one get the next that is free. */
+const SAME_START_MS = 20;
 /** Two looks lie so far apart at most, ms. */
 const LOOK_MS = 1_500;
 /** Behind a session actor that does not answer a stop waits so long, ms. */
@@ -24,6 +26,8 @@ interface Stint {
   readonly child: string;
   readonly game: string;
   readonly startMs: number;
+  /** The earliest start that it can be charged from: of one that was another child's, the end for that one. */
+  readonly fromMs: number;
   /** The earliest and the latest end that it can be charged to. */
   readonly endMs: readonly [number, number];
   readonly startAt: number;
@@ -78,6 +82,7 @@ function stintsOf(
     .map((entry, at) => ({ ...entry, at }))
     .filter(({ event }) => (isStart(event) || isStop(event)) && dataOf(event).process_info.pid === pid);
   const stints: Stint[] = [];
+  let goneMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < own.length; i += 2) {
     const [start, stop] = [own[i], own[i + 1]];
     if (!start || !stop || !isStart(start.event) || !isStop(stop.event)) {
@@ -105,7 +110,11 @@ function stintsOf(
       wrong.push(`process ${pid} ended before its eyes at ${ended} and was told without a moment`);
     }
     const unheard = exact && last && !heardBy;
-    const seen = machine.looks.filter((at) => at <= ended).at(-1) ?? 0;
+    // What was another child's at the next start of the agent was this one's up to nobody knows when.
+    const down = last
+      ? null
+      : machine.kills.filter((k) => k.atMs >= start.atMs && k.atMs <= stop.atMs).at(-1);
+    const seen = machine.looks.filter((at) => at <= Math.min(ended, down?.atMs ?? ended)).at(-1) ?? 0;
     const latest = !last || running.agentWasUp ? stop.atMs : ended;
     // It ended between the two halves of a reload: told as stopped for the one child, and never for the other.
     const between = machine.reloaded && last && exact && movedAt < ended - ABOUT_MS;
@@ -115,15 +124,18 @@ function stintsOf(
         ? // It was found to be another child's before anybody found it gone.
           ([ended, movedAt] as const)
         : exact
-          ? ([last || timesHold ? ended : ended - GATE_MS, ended] as const)
+          ? ([last || timesHold ? ended : ended - GATE_MS - machine.frozen.ms, ended] as const)
           : ([Math.max(startMs, seen - LOOK_MS), latest] as const);
     const waitedMs = stop.atMs - ended;
+    const freeMs = goneMs;
+    goneMs = endMs[0];
     if (child)
       stints.push({
         pid,
         child,
         game,
         startMs,
+        fromMs: Math.min(startMs, freeMs),
         endMs,
         startAt: start.at,
         stopAt: stop.at,
@@ -202,11 +214,13 @@ function asPlayed(session: Told, stints: readonly Stint[], aboutMs: number): str
   if (stints.length === 0) return [`session ${id} has no process`];
   const wrong: string[] = [];
   const first = stints.filter((s) => s.startAt < session.startAt);
-  const startMs = Math.min(...(first.length > 0 ? first : stints).map((s) => s.startMs));
+  const starts = first.length > 0 ? first : stints;
+  const startMs = Math.min(...starts.map((s) => s.startMs));
+  const earliestMs = Math.min(...starts.map((s) => s.fromMs));
   const least = Math.max(...stints.map((s) => s.endMs[0]));
   // One that had ended before anybody knew and was given to another child was that one's for no time.
   const most = Math.max(...stints.map((s) => Math.max(s.startMs, s.endMs[1])));
-  if (Math.abs(fromMs - startMs) > SAME_START_MS)
+  if (fromMs < earliestMs - SAME_START_MS || fromMs > startMs + SAME_START_MS)
     wrong.push(`session ${id} starts at ${fromMs}, its game did at ${startMs}`);
   if (toMs < least - aboutMs || toMs > most + aboutMs) {
     wrong.push(`session ${id} ends at ${toMs}, its game between ${least} and ${most}`);
@@ -230,12 +244,13 @@ function asPlayed(session: Told, stints: readonly Stint[], aboutMs: number): str
   return wrong;
 }
 
-/** How long any of them ran. */
+/** How long any of them ran: 0 at least, 1 at most. */
 function unionMs(stints: readonly Stint[], which: 0 | 1): number {
   let [sum, reach] = [0, Number.NEGATIVE_INFINITY];
-  for (const { startMs, endMs } of stints.toSorted((a, b) => a.startMs - b.startMs)) {
-    sum += Math.max(0, endMs[which] - Math.max(startMs, reach));
-    reach = Math.max(reach, endMs[which]);
+  const startOf = (stint: Stint) => (which === 0 ? stint.startMs : stint.fromMs);
+  for (const stint of stints.toSorted((a, b) => startOf(a) - startOf(b))) {
+    sum += Math.max(0, stint.endMs[which] - Math.max(startOf(stint), reach));
+    reach = Math.max(reach, stint.endMs[which]);
   }
   return sum;
 }
@@ -271,7 +286,10 @@ function charged(
   return wrong;
 }
 
-/** T4, T6: between two commands no warning comes twice on a day, and that time is up once a minute at most. */
+const isNextDay = (why: { readonly clock?: unknown } | undefined) =>
+  String(why?.clock).slice(0, 16) >= '2026-01-15T16:00';
+
+/** T4, T6: between two commands no warning comes twice on a day, and that its time is up once a minute at most. */
 function repeated(entries: readonly Entry[]): string[] {
   const wrong: string[] = [];
   const seen = new Set<string>();
@@ -282,12 +300,12 @@ function repeated(entries: readonly Entry[]): string[] {
     if (event.type === 'session_event' && event.event_type === 'time_limit_warning') {
       const { child_profile, limited_by, game, warning_minutes, why } = event.data.session_data;
       const scope = limited_by === 'game' ? game : '';
-      const key = `${child_profile} ${scope} ${warning_minutes} ${commands} ${String(why?.clock).slice(0, 16) >= '2026-01-15T16:00'}`;
+      const key = `${child_profile} ${scope} ${warning_minutes} ${commands} ${isNextDay(why)}`;
       if (seen.has(key)) wrong.push(`warning twice: ${key}`);
       seen.add(key);
     }
     if (event.type === 'notification' && event.data.type === 'time_limit_exceeded') {
-      const key = `${event.data.child_profile} ${event.data.why?.rule} ${commands}`;
+      const key = `${event.data.child_profile} ${event.data.why?.rule} ${commands} ${isNextDay(event.data.why)}`;
       if (atMs - (upAt.get(key) ?? Number.NEGATIVE_INFINITY) < 60_000 - LOOK_MS) {
         wrong.push(`told within a minute that time is up: ${key} at ${atMs}`);
       }
