@@ -7,7 +7,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { spawnActor } from '../../src/runtime/handle.ts';
 import { type Bench, type Case, pause } from '../harness/bench.ts';
 import { atMost } from '../report/measure.ts';
-import { summarize } from '../report/samples.ts';
+import { median, summarize } from '../report/samples.ts';
 import type { EchoCalls } from './echo-actor.worker.ts';
 
 /** There and back once. */
@@ -58,22 +58,33 @@ function bareComlink(bench: Bench): RoundTrip {
 
 type Trips = readonly (readonly [name: string, what: string, trip: RoundTrip])[];
 
-/** There and back, one after another by turns, with a pause before each; µs by name. */
-async function byTurns(trips: Trips, rounds: number, perRound: number, pauseMs: number) {
-  const samples = new Map<string, number[]>(trips.map(([name]) => [name, []]));
+type Rounds = readonly ReadonlyMap<string, readonly number[]>[];
+
+/** There and back, one after another by turns, with a pause before each; µs by name, of each round. */
+async function byTurns(trips: Trips, rounds: number, perRound: number, pauseMs: number): Promise<Rounds> {
+  const kept: Map<string, number[]>[] = [];
   for (let round = 0; round < rounds; round++) {
+    const samples = new Map<string, number[]>();
     for (const [name, , trip] of trips) {
-      // The first rounds warm up.
-      const keep = round >= rounds / 4 ? samples.get(name) : undefined;
+      const us: number[] = [];
       for (let i = 0; i < perRound; i++) {
         if (pauseMs > 0) await pause(pauseMs);
         const begun = performance.now();
         await trip(i);
-        keep?.push((performance.now() - begun) * 1_000);
+        us.push((performance.now() - begun) * 1_000);
       }
+      samples.set(name, us);
     }
+    // The first rounds warm up.
+    if (round >= rounds / 4) kept.push(samples);
   }
-  return samples;
+  return kept;
+}
+
+/** How many times as long one takes as another, by their medians: of each round, since neighbours share the machine's pace. */
+function ratio(rounds: Rounds, name: string, other: string): number {
+  const p50 = (samples: ReadonlyMap<string, readonly number[]>, of: string) => median(samples.get(of) ?? []);
+  return median(rounds.map((samples) => p50(samples, name) / p50(samples, other)));
 }
 
 export const hop: Case = {
@@ -94,18 +105,15 @@ export const hop: Case = {
       { id: 'awake', when: 'there and back at once again', goal: undefined, perRound: 500, pauseMs: 0 },
     ];
     for (const { id, when, goal, perRound, pauseMs } of settings) {
-      const samples = await byTurns(trips, bench.amount(40, 4), perRound, pauseMs);
-      const summaries = new Map([...samples].map(([name, us]) => [name, summarize(us)]));
+      const rounds = await byTurns(trips, bench.amount(40, 4), perRound, pauseMs);
       for (const [name, what] of trips) {
-        const summary = summaries.get(name);
-        if (!summary) continue;
+        const summary = summarize(rounds.flatMap((samples) => samples.get(name) ?? []));
         bench.record(`${id}.${name}.p50`, `${what}, ${when}, p50`, summary.p50, 'µs', { summary });
         bench.record(`${id}.${name}.p99`, `${what}, ${when}, p99`, summary.p99, 'µs');
       }
       for (const name of ['message', 'call']) {
-        const ratio =
-          (summaries.get(name)?.p50 ?? Number.NaN) / (summaries.get(`bare-${name}`)?.p50 ?? Number.NaN);
-        bench.record(`${id}.${name}.ratio`, `${name}: actor / bare, ${when}, p50`, ratio, '×', { goal });
+        const times = ratio(rounds, name, `bare-${name}`);
+        bench.record(`${id}.${name}.ratio`, `${name}: actor / bare, ${when}, p50`, times, '×', { goal });
       }
     }
   },
