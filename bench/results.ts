@@ -14,7 +14,10 @@ const BENCH = fileURLToPath(new URL('../', import.meta.url));
 const README = fileURLToPath(new URL('../../README.md', import.meta.url));
 
 const [kept] = process.argv.slice(2);
-if (kept === undefined) throw new Error('which run? npm run bench:results -- FILE.json');
+if (kept === undefined) {
+  console.error('Which run? npm run bench:results -- FILE.json');
+  process.exit(64);
+}
 const results = readResults(kept);
 mkdirSync(`${BENCH}charts`, { recursive: true });
 for (const { file, draw } of CHARTS) writeFileSync(`${BENCH}${file}`, await svg(draw(results.measures)));
