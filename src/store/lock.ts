@@ -38,8 +38,12 @@ function isTaken(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(String((error as { code?: unknown }).code));
 }
 
-/** SQLite calls a lock that the file system does not know (NFS without its lock service) taken, one that nobody else can have too. */
+/**
+ * SQLite calls a lock that the file system does not know (NFS without its lock service) taken, one that nobody else can
+ * have too. Those of Windows all know them, and there a file that SQLite still has open cannot be removed.
+ */
 function hasLocks(dir: string): boolean {
+  if (process.platform === 'win32') return true;
   const probe = join(dir, `lock.db.${process.pid}`);
   try {
     createPrivate(probe);
