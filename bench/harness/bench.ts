@@ -62,7 +62,7 @@ export class Bench {
     this.measures.push({
       id: `${this.#prefix}.${id}`,
       what,
-      value: value === null || Number.isNaN(value) ? null : value,
+      value: value !== null && Number.isFinite(value) ? value : null,
       unit,
       ...(goal && { goal }),
       ...(note && { note }),

@@ -32,18 +32,20 @@ export interface Difference {
 
 /**
  * null: nothing follows from a difference. Of a maximum one single sample decides; of a hop between threads that are
- * `awake`, whether they happen to share a core.
+ * `awake`, whether they happen to share a core; of the slowest tenth of a saturated stream, whether the machine once
+ * stood still for a second.
  */
 export function noiseBand({ id, unit, goal }: Measure): Band | null {
-  if (/\.max$|\.awake\./.test(id)) return null;
+  if (/\.max$|\.awake\.|^delivery\.stream\.latency\.p90$/.test(id)) return null;
   if (goal?.at === 'exactly') return { share: 0, least: 0 };
   if (/\.exponent$/.test(id)) return { share: 0, least: 0.15 };
   // Of 200 samples the two slowest decide.
   if (/\.p99$/.test(id)) return { share: 0.8, least: 0 };
   // Near what the machine can do at all, what waits grows much faster than the load; an idle percentage is some ms a second.
   if (/^detect\.storm\.|^delivery\.stream\.latency\.|\.cpu$/.test(id)) return { share: 0.6, least: 0 };
-  // Few samples, and of what the caches hold by chance.
-  if (/\.(page|full)$/.test(id)) return { share: 0.5, least: 0 };
+  // Few samples: starts of some seconds, a p99 over a p99, reads of what the caches hold by chance.
+  if (/\.(page|full)$|^detect\.settings\.|^delivery\.stalled\.ratio$/.test(id))
+    return { share: 0.5, least: 0 };
   if (/\.writes$|\.written$/.test(id)) return { share: 0.35, least: 5 };
   if (unit === 'MB') return { share: 0.1, least: 5 };
   if (/\.(p90|switches|rate)$/.test(id) || unit === '') return { share: 0.35, least: unit === '' ? 5 : 0 };
