@@ -14,7 +14,7 @@ import { byThread, rssMb, writtenMb } from '../harness/proc-cost.ts';
 const BARE = fileURLToPath(new URL('./bare-node.js', import.meta.url));
 const CROWD = 300;
 /** After the ready line an agent settles for some 17 s: code is compiled, memory collected (the last time), room on disk kept. */
-const SETTLE_MS = 25_000;
+const SETTLE_MS = 20_000;
 const SECONDS = 60;
 /** What both cases must be allowed to take, ms. */
 export const IDLE_DEADLINE_MS = 120_000;

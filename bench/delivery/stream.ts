@@ -10,7 +10,7 @@ import { type DeliveryHost, dataFolder, serve } from './hosts.ts';
 
 const PATIENCE_MS = 5_000;
 /** One turn with or without a stalled reader. */
-const TURN_SECONDS = 4;
+const TURN_SECONDS = 3;
 
 interface Streamed extends Paced {
   /** Append → client's handler, ms. */
@@ -74,7 +74,7 @@ export const stalled: Case = {
     const watch = setInterval(() => rss.push(rssMb(host.pid)), 100);
     bench.owns(watch, clearInterval);
     // Until the heap has found its size: with nobody stalled it grows for some 20 s of such a stream.
-    await play({ perSecond, seconds: bench.amount(26, 1) });
+    await play({ perSecond, seconds: bench.amount(20, 1) });
     rss = [];
     // The heap saws up and down by 10 MB: what is held shows at its lowest.
     const lowestMb: number[] = [];
