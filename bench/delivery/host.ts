@@ -137,7 +137,7 @@ async function probe(): Promise<Probed> {
     appendUs.push(summarize(Array.from({ length: PROBE_APPENDS }, timedAppend)).p50);
     const pages: number[] = [];
     for (let i = 0; i < PROBE_PAGES; i++) {
-      // Evenly over the whole log, so that its far end is read too, and no page twice.
+      // Evenly over the whole log, so that its far end is read too; no two rounds begin a page at the same event.
       const part = (i + round / PROBE_ROUNDS) / PROBE_PAGES;
       const offset = Math.floor(firstOffset + part * (lastOffset - firstOffset - PAGE));
       const begun = monotonicMs();
