@@ -1,6 +1,7 @@
 /*
  * COUNT processes that do nothing (`crowd COUNT idle`) or nothing but run (`crowd COUNT busy`), until standard input
- * ends. They go with their parent, however that ends.
+ * ends. They go with their parent, however that ends; asked to end (SIGTERM), it waits for them, as what nobody waited
+ * for stays in /proc for a while.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 int main(int argc, char **argv) {
   if (argc < 3) return 64;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  signal(SIGTERM, SIG_IGN);
   int count = atoi(argv[1]);
   int busy = strcmp(argv[2], "busy") == 0;
   pid_t *pids = calloc(count, sizeof *pids);
