@@ -24,6 +24,14 @@ class Linux implements EventSocket {
   readonly games = new Set<number>();
   readonly threads = new Set<number>();
   readonly looked: number[] = [];
+  /** Programs that are no games. */
+  readonly others: number[] = [1, 2];
+  /** Whose child it is; left out: init's. */
+  readonly parents = new Map<number, number>();
+  /** The kernel's count of what it has given out; null: the highest number there is. */
+  newest: number | null = null;
+  /** Numbers of threads beside the first, which /proc answers for. */
+  readonly tids = new Set<number>();
   /** What the kernel was asked for last. */
   mask = 0;
   onMask: () => void = () => {};
@@ -99,21 +107,21 @@ class Linux implements EventSocket {
       },
       afterExit: (pid): AfterExit =>
         this.threads.has(pid) ? { is: 'threads' } : { is: 'ended', successor: null },
-      isThread: () => false,
+      isThread: (pid) => this.tids.has(pid),
       pids: () => {
         if (!this.listable) throw new Error('/proc cannot be listed');
         this.lists += 1;
-        return [1, 2, ...this.games];
+        return [...this.others, ...[...this.games].filter((pid) => !this.tids.has(pid))];
       },
-      newestPid: () => Math.max(2, ...this.games),
+      newestPid: () => this.newest ?? Math.max(...this.others, ...this.games),
     };
   }
 
   #look(pid: number): Look {
-    if (pid <= 2) return { is: 'other', startKey: 'k' };
+    if (this.others.includes(pid)) return { is: 'other', startKey: 'k' };
     if (!this.games.has(pid)) return { is: 'gone' };
     const process = { pid, startKey: 'k', game: 'roblox', name: 'x', path: '/x', command: 'x', user: 'kid' };
-    return { is: 'game', sighting: { process: { ...process, startedAwakeMs: 1 }, parentPid: 1 } };
+    return { is: 'game', sighting: { process: { ...process, startedAwakeMs: 1 }, parentPid: this.parents.get(pid) ?? 1 } };
   }
 }
 
@@ -234,6 +242,20 @@ describe('proc-events', () => {
     await watch.stop();
   });
 
+  test('of what a game forked before forks were asked for, threads are no processes', async () => {
+    const linux = new Linux();
+    const watch = await linux.start();
+    for (const pid of [7, 8, 9]) linux.games.add(pid);
+    for (const pid of [8, 9]) linux.parents.set(pid, 7);
+    linux.tids.add(9);
+    linux.say({ what: 'exec', pid: 7, atMs: 10 });
+    linux.clock.advance(2);
+    linux.looked.length = 0;
+    linux.clock.advance(RECONCILE_MS);
+    expect(linux.looked).toEqual([7, 8]);
+    await watch.stop();
+  });
+
   test('a reconcile where nothing was forked looks at what it tracks, and lists nothing', async () => {
     const linux = new Linux();
     linux.games.add(7);
@@ -243,6 +265,37 @@ describe('proc-events', () => {
     linux.clock.advance(RECONCILE_MS);
     expect(linux.lists).toBe(lists);
     expect(linux.looked).toEqual([7]);
+    await watch.stop();
+  });
+
+  test('a reconcile tries few new numbers one by one, threads among them, and lists all where they are many', async () => {
+    const linux = new Linux();
+    linux.others.push(...Array.from({ length: 198 }, (_, i) => 3 + i));
+    const watch = await linux.start();
+    const { lists } = linux;
+    const reconcile = () => {
+      linux.looked.length = 0;
+      linux.clock.advance(RECONCILE_MS);
+    };
+    linux.newest = 210;
+    for (const pid of [207, 208]) linux.games.add(pid);
+    linux.tids.add(208);
+    reconcile();
+    expect(linux.looked.slice(0, 10)).toEqual([201, 202, 203, 204, 205, 206, 207, 208, 209, 210]);
+    expect(linux.lists).toBe(lists);
+    expect(watch.history()).toEqual(['started:roblox']);
+    linux.newest = 221;
+    linux.games.add(220);
+    reconcile();
+    expect(linux.lists).toBe(lists + 1);
+    // What was listed before is not looked at again.
+    expect(linux.looked).toEqual([207, 220]);
+    // The numbers go round.
+    linux.newest = 205;
+    linux.games.add(205);
+    reconcile();
+    expect(linux.lists).toBe(lists + 2);
+    expect(watch.history(205)).toEqual(['started:roblox']);
     await watch.stop();
   });
 

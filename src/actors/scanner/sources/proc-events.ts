@@ -29,6 +29,8 @@ const RESCAN_PAUSE_MS = 100;
 const ADJUST_AFTER_MS = 2;
 /** Every so many reconciles (five minutes) all processes are looked at again, not only those that are new: it costs ms. */
 const THOROUGH_EVERY = 60;
+/** Finding out that a number is nobody's any more takes as long as listing so many processes. */
+const LISTED_FOR_ONE = 20;
 /** So many pids after a game's own are looked at for children that it forked before forks were asked for. */
 const CHILDREN_MAX = 64;
 
@@ -53,6 +55,7 @@ export class ProcEventsSource implements ProcessSource {
   #playing = false;
   /** What happened before they were asked for is still to be looked up. */
   #owesLook = false;
+  /** The processes that were listed last. */
   #known = new Set<number>();
   #newest = -1;
   #reconciles = 0;
@@ -230,7 +233,8 @@ export class ProcEventsSource implements ProcessSource {
     for (const pid of children) {
       const look = this.#reader.look(pid, false);
       // What is no child of a game has an exec event of its own, perhaps not handled yet.
-      if (look.is === 'game' && watched.includes(look.sighting.parentPid)) looks.set(pid, look);
+      const isChild = look.is === 'game' && watched.includes(look.sighting.parentPid);
+      if (isChild && !this.#reader.isThread(pid)) looks.set(pid, look);
     }
     const atMs = this.#context.clock.monotonic();
     for (const pid of watched) {
@@ -319,15 +323,22 @@ export class ProcEventsSource implements ProcessSource {
     for (const pid of this.#context.watched()) looks.set(pid, this.#reader.look(pid, true));
     const newest = this.#reader.newestPid();
     if (newest === this.#newest && !thorough) return looks;
-    const pids = this.#reader.pids();
+    const few = thorough ? null : this.#fewSince(newest);
+    const pids = few ?? this.#reader.pids();
     for (const pid of pids) {
       if (looks.has(pid) || (!thorough && this.#known.has(pid))) continue;
       const look = this.#reader.look(pid, false);
-      if (look.is === 'game') looks.set(pid, look);
+      if (look.is === 'game' && !(few && this.#reader.isThread(pid))) looks.set(pid, look);
     }
     this.#newest = newest;
-    this.#known = new Set(pids);
+    if (!few) this.#known = new Set(pids);
     return looks;
+  }
+
+  /** The pids given out since the last time, of threads too, if they are so few that listing all processes costs more. */
+  #fewSince(newest: number): readonly number[] | null {
+    const count = newest - this.#newest;
+    return count > 0 && count * LISTED_FOR_ONE <= this.#known.size ? range(this.#newest + 1, newest) : null;
   }
 }
 
