@@ -115,7 +115,7 @@ async function quietCosts(rounds: number): Promise<{ readonly tickUs: number; re
 function quietProcfs() {
   const rules = compileRules(DEFAULT_CONFIG.games);
   const context: SourceContext = {
-    clock: { monotonic: systemClock.monotonic, after: () => () => {}, everySecond: () => () => {} },
+    clock: { ...systemClock, after: () => () => {}, every: () => () => {}, everySecond: () => () => {} },
     rules: () => rules,
     watched: () => [],
     isWatched: () => false,

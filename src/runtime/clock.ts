@@ -19,13 +19,23 @@ export interface RuntimeClock {
   everySecond(fn: () => void, n?: number): () => void;
 }
 
+/** For what looks many times a second. */
+export interface PollingClock extends RuntimeClock {
+  /** Calls `fn` again and again, each time `ms` after it was done; costs less than one `after` each time. Returns its stop. */
+  every(ms: number, fn: () => void): () => void;
+}
+
 const timers = {
   monotonic: monotonicMs,
   after(ms: number, fn: () => void): () => void {
     const timer = setTimeout(fn, ms);
     return () => clearTimeout(timer);
   },
+  every(ms: number, fn: () => void): () => void {
+    const timer = setInterval(fn, ms);
+    return () => clearInterval(timer);
+  },
 };
 
 /** Of this thread. */
-export const systemClock: RuntimeClock = { ...timers, everySecond: secondHand(timers) };
+export const systemClock: PollingClock = { ...timers, everySecond: secondHand(timers) };

@@ -33,6 +33,16 @@ export class FakeClock {
     };
   }
 
+  every(ms: number, fn: () => void): () => void {
+    let stop = () => {};
+    const again = () => {
+      stop = this.after(ms, again);
+      fn();
+    };
+    stop = this.after(ms, again);
+    return () => stop();
+  }
+
   /** Moves time on, firing every timer that falls due, each at its own moment. */
   advance(ms: number): void {
     const end = this.#now + ms;

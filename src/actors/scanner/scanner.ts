@@ -12,7 +12,7 @@ import type {
   ToScanner,
 } from '../../protocol/messages.ts';
 import type { Actor, ActorHost } from '../../runtime/actor.ts';
-import type { RuntimeClock } from '../../runtime/clock.ts';
+import type { PollingClock } from '../../runtime/clock.ts';
 import {
   INITIAL_STATE,
   isWatched,
@@ -39,7 +39,7 @@ const ORPHAN_LOOK_MS = 100;
 
 export interface ScannerParts {
   readonly host: ActorHost<ScannerInit, FromScanner>;
-  readonly clock: RuntimeClock;
+  readonly clock: PollingClock;
   readonly platform: NodeJS.Platform;
   readonly factories: SourceFactories;
   readonly usage: UsageReader;

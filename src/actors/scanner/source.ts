@@ -3,7 +3,7 @@
  * they see goes to behavior.ts, and none of them decides anything but how often and where to look.
  */
 import type { SourceName } from '../../protocol/config.ts';
-import type { RuntimeClock } from '../../runtime/clock.ts';
+import type { PollingClock } from '../../runtime/clock.ts';
 import type { LookCause, Observation } from './behavior.ts';
 import type { Rules } from './matcher.ts';
 
@@ -22,7 +22,7 @@ export interface SourceSink {
 
 /** What a source works with. */
 export interface SourceContext {
-  readonly clock: RuntimeClock;
+  readonly clock: PollingClock;
   /** The rules in force now. */
   readonly rules: () => Rules;
   /** Pids whose fate is of interest: tracked games and their parts. Each must be looked at in every scan. */

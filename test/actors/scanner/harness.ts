@@ -28,7 +28,7 @@ import type {
 } from '../../../src/protocol/messages.ts';
 import { withoutWineLoaders } from '../../../src/protocol/proc-stat.ts';
 import type { Actor } from '../../../src/runtime/actor.ts';
-import { type RuntimeClock, systemClock } from '../../../src/runtime/clock.ts';
+import { type PollingClock, systemClock } from '../../../src/runtime/clock.ts';
 
 const PROGRAM = `
 #include <pthread.h>
@@ -157,7 +157,7 @@ function kill(pid: number): void {
 export interface WatchOptions {
   readonly games: readonly GameConfig[];
   readonly source?: 'auto' | SourceName;
-  readonly clock?: RuntimeClock;
+  readonly clock?: PollingClock;
   readonly factories?: SourceFactories;
   readonly reconcileSeconds?: number;
   readonly platform?: NodeJS.Platform;

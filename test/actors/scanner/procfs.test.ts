@@ -244,6 +244,23 @@ describe('procfs', () => {
     await watch.stop();
   });
 
+  test('a reload changes how often it looks', async () => {
+    const proc = new Proc();
+    const watch = await proc.watch();
+    await watch.calls.configure({
+      games: [],
+      detection: { source: 'procfs', poll_interval_ms: 10 * TICK_MS, reconcile_seconds: 5 },
+    });
+    proc.clock.advance(TICK_MS);
+    const pid = proc.fork('game');
+    proc.clock.advance(9 * TICK_MS);
+    expect(watch.history(pid)).toEqual([]);
+    proc.clock.advance(TICK_MS);
+    expect(watch.history(pid)).toEqual(['started:roblox']);
+    await watch.stop();
+    expect(proc.clock.pendingTimers).toBe(0);
+  });
+
   test('a tracked pid that changes hands is noticed at the next tick', async () => {
     const proc = new Proc();
     const watch = await proc.watch();

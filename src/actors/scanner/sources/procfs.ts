@@ -66,7 +66,7 @@ export class ProcfsSource implements ProcessSource {
       this.stop();
       throw thrown;
     }
-    this.#tickLater();
+    this.#keepTicking();
   }
 
   rescan(cause: LookCause): void {
@@ -83,10 +83,15 @@ export class ProcfsSource implements ProcessSource {
     this.#stopTick();
   }
 
-  #tickLater(): void {
-    this.#stopTick = this.#context.clock.after(this.#context.pollIntervalMs, () => {
-      this.#attempt(() => this.tick());
-      if (this.#sink) this.#tickLater();
+  #keepTicking(): void {
+    const { clock, pollIntervalMs } = this.#context;
+    const tick = () => this.tick();
+    this.#stopTick = clock.every(pollIntervalMs, () => {
+      this.#attempt(tick);
+      // A reload may have changed how often.
+      if (!this.#sink || this.#context.pollIntervalMs === pollIntervalMs) return;
+      this.#stopTick();
+      this.#keepTicking();
     });
   }
 
