@@ -2,11 +2,9 @@
  * `playwarden service install|uninstall|status`: the agent as a part of the machine, started with it and started
  * again whatever happens. The file that does it is generated, and shown with `--print`.
  */
-import { execFile } from 'node:child_process';
 import { existsSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { configToStartWith } from '../../app/config-file.ts';
 import { defaultDataDir, prepareDataDir, reasonOf } from '../../app/data-dir.ts';
 import { writeWholeFile } from '../../app/whole-file.ts';
@@ -14,7 +12,8 @@ import { findAgent } from '../../client/discover.ts';
 import { EXIT, type ExitCode, UserError } from '../../protocol/exit-codes.ts';
 import { columns } from '../columns.ts';
 import { launchdPlan } from './launchd.ts';
-import type { Call, ServicePlan, ServiceState } from './plan.ts';
+import { must, output } from './manager.ts';
+import type { ServicePlan, ServiceState } from './plan.ts';
 import { startUpTaskPlan } from './start-up-task.ts';
 import { systemdPlan } from './systemd.ts';
 import { notOnlyRoots } from './trusted-program.ts';
@@ -164,23 +163,5 @@ function writePlan({ file, text, encoding }: ServicePlan): void {
     else writeFileSync(file, text, encoding);
   } catch (error) {
     throw new UserError(EXIT.failed, `${file} cannot be written (${reasonOf(error)}).`);
-  }
-}
-
-async function must([program, ...args]: Call): Promise<void> {
-  try {
-    await promisify(execFile)(program, args);
-  } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-    throw new UserError(EXIT.failed, `${[program, ...args].join(' ')} failed: ${said || reasonOf(error)}`);
-  }
-}
-
-/** null: it failed. */
-async function output([program, ...args]: Call): Promise<string | null> {
-  try {
-    return (await promisify(execFile)(program, args)).stdout;
-  } catch {
-    return null;
   }
 }
