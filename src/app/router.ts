@@ -5,7 +5,7 @@
  */
 import { profileOf } from '../protocol/accounts.ts';
 import type { CloseReport } from '../protocol/commands.ts';
-import type { Config, SourceName } from '../protocol/config.ts';
+import type { Config } from '../protocol/config.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type {
   CloseTask,
@@ -19,15 +19,13 @@ import type { EndedProcess, Store, ToldProcess } from '../protocol/ports.ts';
 import { type AgentClock, isoTime } from './agent-clock.ts';
 import { type Closing, createClosing } from './closing.ts';
 import { recordOutcome } from './command-outcome.ts';
+import { type Detection, watchDetection } from './detection.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
 import { processKey } from './process-key.ts';
 import { isSelfTest } from './self-test.ts';
 import { StopGate } from './stop-gate.ts';
 import { ToldProcesses } from './told-processes.ts';
 import { isEnded, UnheardStops, withOlder } from './unheard-stops.ts';
-
-/** A scan may fail this often in a row before the agent calls itself degraded. */
-const FAILED_SCANS_DEGRADE = 3;
 
 /** `goes on`: as another child's. */
 type HowItStops = 'ends' | 'goes on';
@@ -57,8 +55,8 @@ export interface Router {
   /** Tells what still waits for the session actor; afterwards nothing comes of its own. */
   stop(): void;
   readonly closeGames: Closing['closeGames'];
-  /** What detection is like now: the source in use, and why it is degraded if it is. */
-  detection(): { readonly source: SourceName | null; readonly trouble: string | null };
+  /** What detection is like now. */
+  detection(): Detection;
   /** Appends events of the agent's own. */
   tell(...events: EventBody[]): void;
 }
@@ -69,17 +67,9 @@ export function createRouter(options: RouterOptions): Router {
   const unheard = new UnheardStops(store.told, bootId);
   const gate = new StopGate(clock);
   const closing = createClosing({ ...options, told });
-  let source: SourceName | null = null;
-  /** What the configuration asks for; with `auto` what worked first. Working with another one is a degradation. */
-  let best: SourceName | null = null;
-  /** What the configuration said when the source was last settled. */
-  let configured = config().detection.source;
-  let fallback: string | null = null;
-  let blind: string | null = null;
+  const detection = watchDetection(options);
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
   let scanned = false;
-  /** Somebody sees what runs. */
-  let looks = true;
   /** What has ended and still waits to be told as stopped. */
   const ending = new Set<string>();
   /** What a reload has told as stopped, since it is another child's now, and not yet as started. */
@@ -247,7 +237,6 @@ export function createRouter(options: RouterOptions): Router {
       }
     });
     scanned = true;
-    looks = true;
     // What a reload was about to take is in it, or gone.
     moving.clear();
     tellRunning();
@@ -299,41 +288,8 @@ export function createRouter(options: RouterOptions): Router {
       type: 'processes.snapshot',
       processes,
       atAwakeMs,
-      ...(!looks && { blind: true }),
+      ...(!detection.looks && { blind: true }),
     });
-  }
-
-  function scanFailed(reason: string, failures: number): void {
-    options.log.warn({ reason, failures }, 'a scan of the processes failed');
-    looksNoMore();
-    if (failures >= FAILED_SCANS_DEGRADE)
-      blind = `${failures} scans of the processes failed in a row: ${reason}`;
-  }
-
-  function looksNoMore(): void {
-    if (looks) options.postToSession({ type: 'scan.unknown' });
-    looks = false;
-  }
-
-  function scanWorks(): void {
-    looks = true;
-    options.postToSession({ type: 'scan.known' });
-    blind = null;
-  }
-
-  function sourceSettled(next: SourceName, reason?: string): void {
-    const { source: wanted } = config().detection;
-    if (wanted !== 'auto') best = wanted;
-    else if (wanted !== configured) best = next;
-    best ??= next;
-    configured = wanted;
-    fallback =
-      next === best
-        ? null
-        : `Detection uses ${next} in the place of ${best}: ${reason ?? 'that did not start'}`;
-    if (fallback) options.log.warn({ source: next, reason }, fallback);
-    else options.log.info({ source: next, before: source, reason }, 'detection has its source');
-    source = next;
   }
 
   function fromSession(message: FromSession): void {
@@ -369,28 +325,26 @@ export function createRouter(options: RouterOptions): Router {
         case 'process.changed':
           return gate.inTurn(message.process, () => changed(message.process));
         case 'processes.snapshot':
-          // A fresh scanner: it sees, and says nothing of what the one before it did not.
-          blind = null;
-          sourceSettled(message.source, message.reason);
+          detection.scannerStarted(message.source, message.reason);
           return reconcile(message.processes);
         case 'scan.unknown':
-          return scanFailed(message.reason, message.failures);
+          return detection.scanFailed(message.reason, message.failures);
         case 'scan.known':
-          return scanWorks();
+          return detection.scanWorks();
         case 'source.changed':
-          return sourceSettled(message.source, message.reason);
+          return detection.sourceSettled(message.source, message.reason);
         default:
           return assertNever(message);
       }
     },
     fromSession,
-    scannerGone: looksNoMore,
+    scannerGone: detection.scannerGone,
     greetSession,
     releaseMoved,
     takeMoved,
     stop: () => gate.stop(),
     closeGames: closing.closeGames,
-    detection: () => ({ source, trouble: blind ?? fallback }),
+    detection: detection.state,
     tell,
   };
 }
