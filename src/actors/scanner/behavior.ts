@@ -83,8 +83,8 @@ export interface ScannerState {
 
 export type ScannerEffect =
   | { readonly type: 'post'; readonly message: FromScanner }
-  /** Their parent ended, which they had been part of: look whether they play on. */
-  | { readonly type: 'look_later'; readonly pids: readonly number[] };
+  /** A process ended that others had been part of: look whether one of the `orphanPids` of then plays on. */
+  | { readonly type: 'look_later' };
 
 export type Step = readonly [state: ScannerState, effects: readonly ScannerEffect[]];
 
@@ -111,6 +111,14 @@ export function watchedPids(state: ScannerState): readonly number[] {
 
 export function isWatched(state: ScannerState, pid: number): boolean {
   return state.tracked.has(pid) || state.parts.has(pid);
+}
+
+/**
+ * The parts of nothing that is tracked any more. Who is looked at is asked for when it is looked: meanwhile one can have
+ * handed on to a fork of its own and ended, over and over.
+ */
+export function orphanPids(state: ScannerState): readonly number[] {
+  return [...state.parts].flatMap(([pid, part]) => (rootOf(state, part.parentPid) ? [] : [pid]));
 }
 
 /** `isGame`: whether the rules of now still call a process what it was told as. Asked only when the rules changed. */
@@ -235,8 +243,8 @@ class Draft implements ScannerState {
     const process = this.tracked.get(pid);
     this.parts.delete(pid);
     this.tracked.delete(pid);
-    const orphans = [...this.parts].filter(([, part]) => part.parentPid === pid).map(([child]) => child);
-    if (orphans.length > 0) this.effects.push({ type: 'look_later', pids: orphans });
+    const hadParts = [...this.parts.values()].some((part) => part.parentPid === pid);
+    if (hadParts) this.effects.push({ type: 'look_later' });
     if (!process) return false;
     const identity = { pid, startKey: process.startKey };
     this.#post({ type: 'process.stopped', identity, endedAwakeMs: atMs, how });
@@ -255,7 +263,7 @@ class Draft implements ScannerState {
     if (!known || startKey === null || !isSameExecution(known, now) || now.game === known.game) return false;
     if (startKey !== (part ? (part.startKey ?? startKey) : known.startKey)) return false;
     if (context.cause === 'configure' && !context.isGame(known)) return false;
-    if (part && this.#rootOf(part.parentPid)) this.parts.set(pid, { ...part, startKey });
+    if (part && rootOf(this, part.parentPid)) this.parts.set(pid, { ...part, startKey });
     else if (part) this.#game({ process: { ...known, pid, startKey }, parentPid: part.parentPid }, context);
     return true;
   }
@@ -271,7 +279,7 @@ class Draft implements ScannerState {
       const how = sameIdentity(before, process) ? 'exec' : 'gone';
       this.end(process.pid, context.atMs, how);
     }
-    const root = this.#rootOf(sighting.parentPid);
+    const root = rootOf(this, sighting.parentPid);
     if (root && isTwin(root, process)) {
       const { pid, startKey } = process;
       this.parts.set(pid, { parentPid: sighting.parentPid, startKey, as: process });
@@ -311,19 +319,6 @@ class Draft implements ScannerState {
     this.#count(this.end(pid, context.atMs, how), context);
   }
 
-  /** The tracked process that this one is, or is part of over any number of parts (K4). */
-  #rootOf(from: number): GameProcess | null {
-    let pid = from;
-    for (let hops = 0; hops <= this.parts.size; hops++) {
-      const root = this.tracked.get(pid);
-      if (root) return root;
-      const between = this.parts.get(pid);
-      if (!between) return null;
-      pid = between.parentPid;
-    }
-    return null;
-  }
-
   #count(differs: boolean, context: LookContext): void {
     if (differs && context.cause === 'reconcile') this.missed += 1;
   }
@@ -331,6 +326,22 @@ class Draft implements ScannerState {
   #post(message: FromScanner): void {
     this.effects.push({ type: 'post', message });
   }
+}
+
+/** The tracked process that this one is, or is part of over any number of parts (K4). */
+function rootOf(
+  { tracked, parts }: Pick<ScannerState, 'tracked' | 'parts'>,
+  from: number,
+): GameProcess | null {
+  let pid = from;
+  for (let hops = 0; hops <= parts.size; hops++) {
+    const root = tracked.get(pid);
+    if (root) return root;
+    const between = parts.get(pid);
+    if (!between) return null;
+    pid = between.parentPid;
+  }
+  return null;
 }
 
 /**

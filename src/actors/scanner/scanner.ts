@@ -17,6 +17,7 @@ import {
   INITIAL_STATE,
   isWatched,
   type Observation,
+  orphanPids,
   type ScannerState,
   step,
   watchedPids,
@@ -202,7 +203,7 @@ class Scanner {
     if (seen.type === 'looks') this.#scanned(source);
     if (this.#snapshotPosted && seen.type === 'looks' && seen.cause === 'rescan') this.#rescans += 1;
     for (const effect of effects) {
-      if (effect.type === 'look_later') this.#lookLater(effect.pids);
+      if (effect.type === 'look_later') this.#lookLater();
       else if (this.#snapshotPosted) this.#post(effect.message);
     }
   }
@@ -227,10 +228,11 @@ class Scanner {
     if (this.#worseThan(name).length > 0) this.#fallOver(this.#running(), reason).catch(() => {});
   }
 
-  #lookLater(pids: readonly number[]): void {
+  #lookLater(): void {
     const stop = this.#parts.clock.after(ORPHAN_LOOK_MS, () => {
       this.#stopLooks.delete(stop);
-      void this.#source?.look(pids);
+      const orphans = orphanPids(this.#state);
+      if (orphans.length > 0) void this.#source?.look(orphans);
     });
     this.#stopLooks.add(stop);
   }

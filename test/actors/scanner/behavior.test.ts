@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   INITIAL_STATE,
   type Observation,
+  orphanPids,
   type ScannerEffect,
   type ScannerState,
   step,
@@ -10,9 +11,9 @@ import {
 import { exec, exit, fork, game, gone, looks, other, unreadable } from './observations.ts';
 
 /** What was told and asked for, as words. */
-function words(effects: readonly ScannerEffect[]): string[] {
+function words(effects: readonly ScannerEffect[], state: ScannerState): string[] {
   return effects.flatMap((effect) => {
-    if (effect.type === 'look_later') return [`look ${effect.pids.join(',')}`];
+    if (effect.type === 'look_later') return [`look ${orphanPids(state).join(',')}`];
     const { message } = effect;
     switch (message.type) {
       case 'process.started':
@@ -30,12 +31,14 @@ function words(effects: readonly ScannerEffect[]): string[] {
 function run(...seen: Observation[]): { state: ScannerState; told: string[]; effects: ScannerEffect[] } {
   let state = INITIAL_STATE;
   const effects: ScannerEffect[] = [];
+  const told: string[] = [];
   for (const one of seen) {
     const [next, more] = step(state, one);
     state = next;
     effects.push(...more);
+    told.push(...words(more, next));
   }
-  return { state, told: words(effects), effects };
+  return { state, told, effects };
 }
 
 describe('the cases of the field', () => {
@@ -125,6 +128,20 @@ describe('the cases of the field', () => {
       'the child outlives the game: it plays on, as a process of its own',
       [exec(7, game(7)), fork(7, 8), exit(7), looks({ 8: game(8) })],
       ['+7/k1', 'look 8', '-7/k1 exit', '+8/k1'],
+    ],
+    [
+      'a game that hands on to a fork of its own and ends, over and over, plays on: whoever does then is looked at',
+      [
+        exec(7, game(7)),
+        fork(7, 8),
+        exit(7),
+        fork(8, 9),
+        exit(8),
+        looks({ 9: game(9) }),
+        fork(9, 10),
+        exit(9),
+      ],
+      ['+7/k1', 'look 8', '-7/k1 exit', 'look 9', '+9/k1', 'look 10', '-9/k1 exit'],
     ],
     [
       'the child goes down with the game: nothing more is told',
@@ -238,8 +255,8 @@ describe('the cases of the field', () => {
     ['it is let go when they do not', false, ['-7/k1 gone']],
   ])('rules that change while a game has another name: %s', (_, named, told) => {
     const [state] = step(INITIAL_STATE, exec(7, first(7)));
-    const [, effects] = step(state, looks({ 7: other('k1', 'e1') }, 'configure'), () => named);
-    expect(words(effects)).toEqual(told);
+    const [next, effects] = step(state, looks({ 7: other('k1', 'e1') }, 'configure'), () => named);
+    expect(words(effects, next)).toEqual(told);
   });
 
   test('the moments are the kernel’s: exec starts, exit ends', () => {

@@ -42,13 +42,15 @@ static void *holder(void *none) { hold(); return none; }
 static int is(char **v, int c, const char *word) { return c > 1 && !strcmp(v[1], word); }
 /* nap MS. All else lasts until its standard input ends: hold · fork: with a child that does not exec ·
    orphan: that child outlives it and ends by a signal only · exec FILE ARGS: then becomes FILE ·
-   detach: its first thread ends at once, another holds. launch FILE ARGS: starts FILE and ends at once. */
+   detach: its first thread ends at once, another holds. launch FILE ARGS: starts FILE and ends at once.
+   relay N: hands on to a fork every 40 ms and ends, N times. */
 int main(int c, char **v) {
   if (is(v, c, "nap")) usleep(atoi(v[2]) * 1000);
   if (is(v, c, "hold")) hold();
   if (is(v, c, "fork")) { pid_t p = fork(); if (!p) pause(); hold(); kill(p, SIGKILL); waitpid(p, 0, 0); }
   if (is(v, c, "orphan")) { if (!fork()) pause(); hold(); }
   if (is(v, c, "exec")) { hold(); execv(v[2], v + 2); return 127; }
+  if (is(v, c, "relay")) for (int i = atoi(v[2]); i > 0; i--) { usleep(40000); if (fork()) return 0; }
   if (is(v, c, "launch") && !fork()) { execv(v[2], v + 2); return 127; }
   if (is(v, c, "detach")) { pthread_t t; pthread_create(&t, 0, holder, 0); pthread_exit(0); }
   return 0;

@@ -6,6 +6,7 @@ import {
   type Look,
   type LookCause,
   type Observation,
+  orphanPids,
   type ScannerEffect,
   type ScannerState,
   step,
@@ -30,7 +31,7 @@ class Machine {
   readonly running = new Map<number, Running>();
   readonly queue: KernelEvent[] = [];
   readonly told = new Map<string, 'running' | 'stopped'>();
-  readonly #laters = new Set<number>();
+  #looksLater = false;
   state: ScannerState = INITIAL_STATE;
   /** Forks of renamed games that no event told of: nothing can tell what they are. */
   readonly unknowable = new Set<string>();
@@ -108,9 +109,10 @@ class Machine {
 
   settle(): void {
     this.deliver(this.queue.length);
-    for (const pid of this.#laters) {
-      this.#laters.delete(pid);
-      this.#see(looks({ [pid]: this.look(pid) }));
+    while (this.#looksLater) {
+      this.#looksLater = false;
+      const pids = orphanPids(this.state);
+      this.#see(looks(Object.fromEntries(pids.map((pid) => [pid, this.look(pid)]))));
     }
   }
 
@@ -118,7 +120,7 @@ class Machine {
     const [state, effects] = step(this.state, seen);
     this.state = state;
     for (const effect of effects) {
-      if (effect.type === 'look_later') for (const pid of effect.pids) this.#laters.add(pid);
+      if (effect.type === 'look_later') this.#looksLater = true;
       else this.#hear(effect.message);
     }
   }

@@ -121,7 +121,10 @@ class Linux implements EventSocket {
     if (this.others.includes(pid)) return { is: 'other', startKey: 'k' };
     if (!this.games.has(pid)) return { is: 'gone' };
     const process = { pid, startKey: 'k', game: 'roblox', name: 'x', path: '/x', command: 'x', user: 'kid' };
-    return { is: 'game', sighting: { process: { ...process, startedAwakeMs: 1 }, parentPid: this.parents.get(pid) ?? 1 } };
+    return {
+      is: 'game',
+      sighting: { process: { ...process, startedAwakeMs: 1 }, parentPid: this.parents.get(pid) ?? 1 },
+    };
   }
 }
 

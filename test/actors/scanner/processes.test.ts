@@ -269,6 +269,16 @@ describe('whichever source', () => {
     expect(second?.process.command).toBe(first?.process.command);
   });
 
+  test('a game that hands on to a fork of its own before anybody looks is told again and again', async () => {
+    watch = await Watch.start({ games: [games.config('Player')], source });
+    games.spawn(games.copy(games.name('Player')), ['relay', '50']);
+    await watch.until(() => watch!.of('process.started').length > 3);
+    const between = watch.of('process.started').map(({ process }) => process.startedAwakeMs);
+    expect((between[3] ?? 0) - (between[0] ?? 0)).toBeLessThan(1_500);
+    await games.end();
+    await watch.until(() => watch!.of('process.stopped').length === watch!.of('process.started').length);
+  });
+
   test('rules that change find what runs, and let go what is no game any more', async () => {
     const player = games.spawn(games.copy(games.name('Player')), ['hold']);
     const other = games.spawn(games.copy(games.name('Other')), ['hold']);
