@@ -13,8 +13,37 @@ export interface Image {
   readonly argv: readonly string[];
 }
 
-const SHELL = /^(sh|ash|bash|dash|zsh|ksh|busybox|env)$/;
-const INTERPRETER = /^(python[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs)$/;
+/** Programs that run a file which their arguments name. */
+interface Interpreter {
+  readonly names: RegExp;
+  /** After it there is text or a module, and no file. */
+  readonly noFile: RegExp;
+  /** The next argument belongs to it. */
+  readonly takesValue: RegExp;
+}
+
+const INTERPRETERS: readonly Interpreter[] = [
+  {
+    names: /^(sh|ash|bash|dash|zsh|ksh|busybox|env)$/,
+    noFile: /^-[a-z]*c/,
+    takesValue: /^([-+][a-z]*o|--(rcfile|init-file))$/i,
+  },
+  {
+    names: /^python[\d.]*$/,
+    noFile: /^-[a-z]*[cm]$/i,
+    takesValue: /^(-[a-z]*[WX]|--check-hash-based-pycs)$/,
+  },
+  { names: /^perl[\d.]*$/, noFile: /^-[a-z]*e$/i, takesValue: /^-I$/ },
+  { names: /^ruby[\d.]*$/, noFile: /^-[a-z]*e$/i, takesValue: /^-[CEIr]$/ },
+  {
+    names: /^(node|nodejs)$/,
+    noFile: /^(-[pe]+|--eval|--print)$/,
+    takesValue: /^(-[Cr]|--(require|import|loader|experimental-loader|conditions|env-file|title))$/,
+  },
+];
+
+/** It is many programs in one, and argv[0] says which. */
+const MULTI_CALL = /^busybox$/;
 
 /** The part after the last slash of either kind. */
 export function baseName(path: string): string {
@@ -26,16 +55,20 @@ export function isHost(exe: string): boolean {
   return isWineLoader(exe) || runsScripts(exe);
 }
 
-function runsScripts(exe: string): boolean {
+function interpreter(exe: string): Interpreter | undefined {
   const name = baseName(exe).toLowerCase();
-  return SHELL.test(name) || INTERPRETER.test(name);
+  return INTERPRETERS.find(({ names }) => names.test(name));
+}
+
+function runsScripts(exe: string): boolean {
+  return interpreter(exe) !== undefined;
 }
 
 /** The paths under which the process may be known: its executable, and what a host runs. */
 export function programPaths({ exe, argv }: Image): readonly string[] {
   const own = exe ?? argv[0];
   if (own === undefined || own === '') return [];
-  const hosted = isWineLoader(own) ? windowsProgram(argv) : runsScripts(own) ? scriptOf(argv) : undefined;
+  const hosted = isWineLoader(own) ? windowsProgram(argv) : scriptOf(own, argv);
   return hosted === undefined ? [own] : [own, hosted];
 }
 
@@ -46,13 +79,20 @@ function windowsProgram([first]: readonly string[]): string | undefined {
 }
 
 /** The file that an interpreter was given, which a shebang line puts there too. */
-function scriptOf([first = '', ...rest]: readonly string[]): string | undefined {
-  if (!runsScripts(first)) return undefined;
-  // `sh -c text` and `python -m module` run no file; `sh -e file` does.
-  const noFile = SHELL.test(baseName(first)) ? /^-[a-z]*c/ : /^-[a-z]*[cme]$/;
+function scriptOf(own: string, [first = '', ...rest]: readonly string[]): string | undefined {
+  const isMany = MULTI_CALL.test(baseName(own).toLowerCase());
+  const runs = interpreter(isMany ? first : own);
+  if (!runs) return undefined;
+  let skips = false;
   for (const arg of rest) {
-    if (noFile.test(arg)) return undefined;
-    if (!arg.startsWith('-') && !runsScripts(arg)) return arg;
+    if (skips) {
+      skips = false;
+      continue;
+    }
+    if (runs.noFile.test(arg)) return undefined;
+    skips = runs.takesValue.test(arg);
+    // One interpreter may be called by another: `env python3 FILE`.
+    if (!skips && !/^[-+]/.test(arg) && !runsScripts(arg)) return arg;
   }
   return undefined;
 }

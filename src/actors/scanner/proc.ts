@@ -15,6 +15,7 @@ import { boundedReader } from '../../runtime/bounded-read.ts';
 import type { AccountName } from './accounts.ts';
 import type { Look } from './behavior.ts';
 import { isHost } from './image.ts';
+import { longPath } from './long-path.ts';
 import type { Rules } from './matcher.ts';
 
 export interface ProcReader {
@@ -112,6 +113,14 @@ export function procReader({
     return folders.length > 0 && folders.every(isDead) ? { is: 'gone' } : null;
   }
 
+  /** Of a folder so deep that the link cannot say it. null: not this way. */
+  function deepExecutable(pid: number): string | null {
+    const folder = `${root}/${pid}`;
+    const code = Number.parseInt(stat(folder)?.execution ?? '', 10);
+    const path = Number.isNaN(code) ? null : longPath(folder, code);
+    return path && executablePath(path);
+  }
+
   function withExecutable(pid: number, exe: string, watched: boolean, folder = `${root}/${pid}`): Look {
     return watched || rules().mayMatch(exe) ? whole(pid, exe, watched, folder) : OTHER;
   }
@@ -149,6 +158,8 @@ export function procReader({
         return withExecutable(pid, exe, watched);
       } catch (thrown) {
         const code = errorCode(thrown);
+        const deep = code === 'ENAMETOOLONG' ? (tolerant(() => deepExecutable(pid)) ?? null) : null;
+        if (deep !== null) return orGone(() => withExecutable(pid, deep, watched));
         if (exe === null && isHidden(code)) return orGone(() => whole(pid, null, watched));
         if (exe === null && code === 'ENOENT') return orGone(() => withoutExecutable(pid, watched));
         return isAbsence(code) ? { is: 'gone' } : { is: 'unreadable' };
@@ -222,7 +233,7 @@ function orGone(look: () => Look): Look {
   }
 }
 
-/** Not ours to read, or in a folder so deep that no path names it: what is left is the first argument. */
+/** Not ours to read, or in a folder deeper than anything says: what is left is the first argument. */
 function isHidden(code: string | undefined): boolean {
   return code === 'EACCES' || code === 'EPERM' || code === 'ENAMETOOLONG';
 }

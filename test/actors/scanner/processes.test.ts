@@ -214,13 +214,13 @@ describe('whichever source', () => {
     expect(watch.snapshot).toMatchObject([{ pid: child.pid, path, name: games.name('Player') }]);
   });
 
-  test('a folder so deep that no path names it hides no game', async () => {
+  test('a folder so deep that no link names it hides no game, whatever its first argument says', async () => {
     const deep = join(games.dir, 'deep');
     const into = `mkdir "${deep}"; cd "${deep}"; for i in $(seq 25); do mkdir ${'d'.repeat(200)}; cd -P ${'d'.repeat(200)}; done`;
     const player = `./${games.name('Player')}`;
     const shell = games.spawn('/bin/sh', [
       '-c',
-      `${into}; cp "${games.dir}/program" ${player}; exec ${player} hold`,
+      `${into}; cp "${games.dir}/program" ${player}; ln -s ${player} notes; exec ./notes hold`,
     ]);
     const rules = compileRules([games.config('Player')]);
     const now = () => systemClock.monotonic();
