@@ -129,12 +129,12 @@ export function createRouter(options: RouterOptions): Router {
       gate.whenTaken(identity, () => {
         const ended = end(identity, endedAwakeMs);
         tellStop(identity, ended, how);
-        postEnd(ended, isPlay);
+        postEnd(ended, isPlay, how);
       });
     } else {
       const ended = end(identity, endedAwakeMs);
       gate.whenTaken(identity, () => tellStop(identity, ended, how));
-      postEnd(ended, isPlay);
+      postEnd(ended, isPlay, how);
     }
   }
 
@@ -167,9 +167,10 @@ export function createRouter(options: RouterOptions): Router {
     closing.ended(identity);
   }
 
-  function postEnd(ended: EndedProcess | null, isPlay: boolean): void {
+  function postEnd(ended: EndedProcess | null, isPlay: boolean, how: HowItStops): void {
     if (!ended || !unheard.has(ended)) return;
-    const { process, endedAwakeMs, closing: by } = ended;
+    const { process, endedAwakeMs, closing } = ended;
+    const by = how === 'goes on' ? 'config' : closing;
     const identity = { pid: process.pid, startKey: process.startKey };
     if (isPlay) postPlay(ended);
     else options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...(by && { by }) });

@@ -147,6 +147,9 @@ export interface CloseOrder {
   readonly targets: readonly ProcessIdentity[];
 }
 
+/** Why a game went, if not by itself: the agent closed it for a limit, a pause or a parent's command; `config`: it runs on as another child's. */
+export type StoppedBy = 'limit' | 'pause' | 'command' | 'config';
+
 export type ToSession =
   /** All that runs now: the first message after a start, and after the scanner was replaced. */
   | {
@@ -170,14 +173,13 @@ export type ToSession =
       readonly process: GameProcess;
       readonly child: string | null;
       readonly endedAwakeMs: number | null;
-      readonly by?: 'limit' | 'pause' | 'command';
+      readonly by?: StoppedBy;
     }
   | {
       readonly type: 'process.stopped';
       readonly identity: ProcessIdentity;
       readonly endedAwakeMs: number | null;
-      /** Set when the agent closed it: for a limit, a pause, or a parent's command. */
-      readonly by?: 'limit' | 'pause' | 'command';
+      readonly by?: StoppedBy;
     }
   | { readonly type: 'scan.unknown' }
   | { readonly type: 'scan.known' }

@@ -70,7 +70,7 @@ describe('C4 C7: a configuration under which what runs belongs to another child'
     });
     const now = clock.monotonic();
     expect(toSession).toMatchObject([
-      { type: 'process.stopped', identity: identity(7), endedAwakeMs: now - 50 },
+      { type: 'process.stopped', identity: identity(7), endedAwakeMs: now - 50, by: 'config' },
       { type: 'process.started', child: 'kim', process: { startedAwakeMs: now } },
       { type: 'processes.snapshot', processes: [{ child: 'kim' }] },
     ]);

@@ -2,7 +2,7 @@
  * From processes to sessions (contract E1, T3, T7): a session is the union of a game's processes of one child, and
  * ends when none came back in time. Who starts, stops, is found again or lost is decided here.
  */
-import type { GameProcess, ProcessIdentity, ToSession } from '../../protocol/messages.ts';
+import type { GameProcess, ProcessIdentity, StoppedBy, ToSession } from '../../protocol/messages.ts';
 import { boundsOf } from './budget.ts';
 import { charge, chargeMember, chargeTo, noteGap } from './charging.ts';
 import { uncoveredFrom } from './coverage.ts';
@@ -71,7 +71,7 @@ export function processStopped(
   turn: Turn,
   identity: ProcessIdentity,
   endedAwakeMs: number | null,
-  by: 'limit' | 'pause' | 'command' | undefined,
+  by: StoppedBy | undefined,
 ): void {
   turn.stopped.push({ pid: identity.pid, startKey: identity.startKey });
   const isUnseen = endedAwakeMs === null && turn.state.awaitingSnapshot;
