@@ -177,17 +177,45 @@ describe('W2 reliable client', () => {
     expect(cursor()).toBeNull();
   });
 
-  test('an acknowledgement of an older epoch, or of an unknown one, is ignored', () => {
+  test('E5 an acknowledgement of an older epoch counts while a newer one is in flight, and moves nothing back', () => {
     append(2);
     log.newEpoch('e2');
     append(2);
     const { socket, session } = reliable();
+    say(session, ack(1, 'e1'));
+    expect(cursor()).toEqual({ epoch: 'e1', offset: 1 });
+    say(session, ack(1, 'e2'));
+    say(session, ack(2, 'e1'));
+    expect(cursor()).toEqual({ epoch: 'e2', offset: 1 });
+    expect(socket.closedWith).toBeNull();
+    expect(socket.offsets).toEqual([1, 2, 1, 2]);
+  });
+
+  test('E5 an acknowledgement of an unknown epoch, or of one that was forgotten, is ignored', () => {
+    append(2);
+    log.newEpoch('e2');
+    append(2);
+    const { socket, session } = reliable();
+    log.dropOldestEpoch();
     say(session, ack(2, 'e1'));
     say(session, ack(9, 'never'));
     expect(cursor()).toBeNull();
     expect(socket.closedWith).toBeNull();
     say(session, ack(1, 'e2'));
     expect(cursor()).toEqual({ epoch: 'e2', offset: 1 });
+  });
+
+  test('W6 a slow client that acknowledges one epoch while the next is in flight is not overdue', () => {
+    append(3);
+    log.newEpoch('e2');
+    append(1);
+    const { socket, session } = reliable();
+    for (const to of [ack(1, 'e1'), ack(2, 'e1'), ack(3, 'e1'), ack(1, 'e2')]) {
+      clock.advance(20_000);
+      say(session, to);
+    }
+    clock.advance(20_000);
+    expect(socket.closedWith).toBeNull();
   });
 
   test('W6 no acknowledgement for 30 s is 4003, progress or none in flight is not', () => {

@@ -167,7 +167,6 @@ export class ReferenceClient {
     const { link } = this;
     const log = this.#log;
     if (!link || !log.knows(to)) return 'ignored';
-    if (to.epoch !== link.at.epoch && log.compare(to, link.at) < 0) return 'ignored';
     const had = log.compare(to, link.at) <= 0 || (this.sent !== null && log.compare(to, this.sent) <= 0);
     if (log.isAhead(to) || !had) {
       this.link = null;
