@@ -131,17 +131,17 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     const busy = tooMany((looksOnly ? looks : changes)(clock.monotonic()));
     if (busy) return Promise.resolve({ ok: false, problem: busy });
 
-    const { bodyHash, asked } = request;
+    const { bodyHash } = request;
     const acceptedMs = clock.wall();
     const record: CommandRecord = { commandId, bodyHash, command: resolved.value, acceptedMs, answer: null };
     const expired = late ?? lapsed(request, acceptedMs);
     if (expired) {
       if (late) count(late);
       // A question tells nobody anything: whoever may only look could fill the log with late ones.
-      return looksOnly ? Promise.resolve({ ok: false, problem: expired }) : expire(record, asked, expired);
+      return looksOnly ? Promise.resolve({ ok: false, problem: expired }) : expire(record, expired);
     }
     const keep = request.commandId !== null;
-    return run(record, () => (looksOnly ? look(record, keep) : change(record, asked, true)));
+    return run(record, () => (looksOnly ? look(record, keep) : change(record, true)));
   }
 
   /** The answer to an id that was seen before (contract K2); null: it is new. */
@@ -159,7 +159,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     if (record.answer) return Promise.resolve(storedAnswer(record.answer));
     // Its turn comes among those that the last run left.
     if (resuming) return resuming.then(() => repetition(commandId, bodyHash) ?? LOST);
-    return run(record, () => change(record, undefined, false)).then(asDuplicate);
+    return run(record, () => change(record, false)).then(asDuplicate);
   }
 
   function run(
@@ -202,14 +202,10 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     looksKept.push(commandId);
   }
 
-  async function change(
-    record: CommandRecord,
-    asked: string | undefined,
-    isNew: boolean,
-  ): Promise<Answer<CommandAnswer>> {
+  async function change(record: CommandRecord, isNew: boolean): Promise<Answer<CommandAnswer>> {
     const { commandId, command } = record;
     const finish = (outcome: Outcome) =>
-      attempt(() => recordOutcome(store, commandId, outcome, asked) ?? lost(commandId));
+      attempt(() => recordOutcome(store, commandId, outcome) ?? lost(commandId));
     try {
       if (isNew) store.commit(() => store.commands.accept(record));
     } catch (error) {
@@ -226,9 +222,9 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
     return outcome ? finish(outcome) : LEFT;
   }
 
-  function expire(record: CommandRecord, asked: string, why: Problem): Promise<Answer<CommandAnswer>> {
+  function expire(record: CommandRecord, why: Problem): Promise<Answer<CommandAnswer>> {
     try {
-      recordExpiry(store, record, asked, why);
+      recordExpiry(store, record, why);
     } catch (error) {
       return Promise.resolve(refuse('unavailable', said(error)));
     }
@@ -281,7 +277,7 @@ export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
   async function resume({ commandId }: CommandRecord): Promise<void> {
     const record = store.commands.get(commandId);
     if (!record || record.answer || stopping) return;
-    await (running.get(commandId)?.answer ?? run(record, () => change(record, undefined, false)));
+    await (running.get(commandId)?.answer ?? run(record, () => change(record, false)));
   }
 
   return {

@@ -17,20 +17,19 @@ export interface Outcome {
 
 /**
  * Stores the answer and tells it, unless that was done before; returns the stored answer, or null when no such
- * command was accepted. `asked` is the name it came under, if that was another than its own.
+ * command was accepted.
  */
 export function recordOutcome(
   store: Pick<Store, 'commands' | 'log' | 'commit'>,
   commandId: string,
   outcome: Outcome,
-  asked?: string,
 ): CommandAnswer | null {
   return store.commit(() => {
     const record = store.commands.get(commandId);
     if (!record || record.answer) return record?.answer ?? null;
     const answer: CommandAnswer = {
       status: outcome.status,
-      command: asked ?? record.command.command,
+      command: nameOf(record.command),
       command_id: commandId,
       duplicate: false,
       result: outcome.result,
@@ -72,7 +71,6 @@ export function rememberedRefusal(answer: CommandAnswer): Problem | null {
 export function recordExpiry(
   store: Pick<Store, 'commands' | 'log' | 'commit'>,
   record: CommandRecord,
-  asked: string,
   why: Problem,
 ): void {
   const { command, commandId } = record;
@@ -81,16 +79,21 @@ export function recordExpiry(
     store.commands.accept(record);
     store.commands.finish(commandId, {
       status: 'error',
-      command: asked,
+      command: nameOf(command),
       command_id: commandId,
       duplicate: false,
       result: { refused },
     });
     const { child_profile } = command;
     const told = problemBody(why, 'command');
-    const data = { command_id: commandId, command: asked, child_profile, problem: told };
+    const data = { command_id: commandId, command: nameOf(command), child_profile, problem: told };
     store.log.append([{ type: 'command_event', event_type: 'command_expired', data }]);
   });
+}
+
+/** As whoever gave it calls it. */
+function nameOf({ asked_as, command }: Command): string {
+  return asked_as ?? command;
 }
 
 function outcomeEvent(command: Command, answer: CommandAnswer): CommandEvent {

@@ -20,7 +20,7 @@ import { fieldErrors } from '../protocol/schema-errors.ts';
 /** A body that holds by itself. */
 export interface CommandRequest {
   readonly name: CommandName;
-  /** The name it came under: an answer echoes it. */
+  /** The name it came under. */
   readonly asked: string;
   readonly commandId: string | null;
   readonly child: string | null;
@@ -83,6 +83,7 @@ export function resolveCommand(request: CommandRequest, commandId: string, confi
     command_id: commandId,
     child_profile: child,
     parameters: request.parameters,
+    ...(request.asked !== request.name && { asked_as: request.asked }),
     ...(request.expiresMs !== null && { expires_at: new Date(request.expiresMs).toISOString() }),
   } as Command;
   return { ok: true, value: command };

@@ -65,6 +65,8 @@ export type Command = {
   [N in CommandName]: {
     readonly command: N;
     readonly command_id: string;
+    /** The name it came under, if that is another than its own: it is answered and told under that one. */
+    readonly asked_as?: string;
     /** null: a command about no child in particular (send_notification without a child). */
     readonly child_profile: string | null;
     readonly parameters: ParametersOf<N>;

@@ -218,6 +218,28 @@ describe('an agent that ended in between', () => {
     expect(bench.told()).toEqual(['command_completed c1']);
   });
 
+  it('K1: what is finished after the restart is told and answered under the name it came under', async () => {
+    const bench = new CommandBench();
+    const body = { command: 'force_close_roblox', command_id: 'c1' };
+    bench.reports = [{ pid: 5, name: 'player', outcome: 'failed', waited_ms: 1 }];
+    bench.beforeClose = async () => bench.desk.stop();
+    expect(slug(await bench.control(body))).toBe('stopping');
+    bench.beforeClose = async () => {};
+    bench.restart();
+    await bench.desk.resumePending();
+    expect(value(await bench.control(body))).toMatchObject({ command: body.command, duplicate: true });
+    expect(bench.events('command_event')).toMatchObject([{ data: { command: body.command } }]);
+  });
+
+  it('K1: so is what comes too late after it, and what an older version accepted under its own name', async () => {
+    const bench = new CommandBench();
+    pending(bench, { ...close, asked_as: 'force_close_roblox' }, 3_600_000);
+    pending(bench, { ...close, command_id: 'c3' });
+    await bench.desk.resumePending();
+    const names = ['c2', 'c3'].map((id) => bench.commands.records.get(id)?.answer?.command);
+    expect(names).toEqual(['force_close_roblox', 'force_close']);
+  });
+
   it('K2: a close that the stop of the agent cut short is left for the next start', async () => {
     const bench = new CommandBench();
     bench.reports = [{ pid: 5, name: 'player', outcome: 'failed', waited_ms: 1 }];
