@@ -32,12 +32,15 @@ export const COMMAND_ALIASES: Readonly<Record<string, CommandName>> = { force_cl
 /** Commands that only look: open to the view token, never signed. */
 export const READ_ONLY_COMMANDS: ReadonlySet<CommandName> = new Set(['get_live_status']);
 
+/** Characters are counted as code points, here and in the documents. */
+export const commandId = z.string().check(z.minLength(1), z.maxLength(64));
+
 /** A command as it comes over HTTP or the WebSocket, before its parameters are looked at. */
 export const commandEnvelope = z.strictObject({
   command: z.string().check(z.minLength(1), z.maxLength(64)),
   child_profile: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
   parameters: z.optional(z.record(z.string(), z.unknown())),
-  command_id: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
+  command_id: z.optional(commandId),
   expires_at: z.optional(
     z.iso.datetime({
       offset: true,
@@ -52,7 +55,7 @@ export const signedCommand = z.strictObject({ jws: z.string().check(z.minLength(
 
 /** The claims a signed command must carry beside the envelope's keys. */
 export const signedPayload = z.extend(commandEnvelope, {
-  command_id: z.string().check(z.minLength(1), z.maxLength(64)),
+  command_id: commandId,
   iat: z.number(),
   exp: z.number(),
   aud: z.string(),

@@ -1,5 +1,6 @@
 /** Frames of a WebSocket session: text in → a checked frame or a problem, values → text out. Pure. */
 import type * as z from 'zod/mini';
+import { commandId } from '../protocol/commands.ts';
 import { fitting } from '../protocol/fitting.ts';
 import {
   type ClientFrame,
@@ -69,7 +70,7 @@ function commandIdOf(payload: unknown): string | undefined {
   const signed =
     typeof jws === 'string' ? parseJsonBytes(Buffer.from(jws.split('.')[1] ?? '', 'base64url')) : null;
   const id = keyOf(signed?.ok ? signed.value : payload, 'command_id');
-  return typeof id === 'string' && id.length <= 64 ? id : undefined;
+  return commandId.safeParse(id).data;
 }
 
 function keyOf(value: unknown, key: string): unknown {

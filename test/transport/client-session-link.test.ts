@@ -57,6 +57,17 @@ describe('W4 other frames', () => {
     expect(ids).toEqual(['c1', undefined, undefined, undefined]);
   });
 
+  test('W4: a refused command keeps an id of 64 characters, however long they are in UTF-16; a longer one is none', async () => {
+    const { socket, session } = open({ role: 'view' });
+    const [longest, tooLong] = ['😀'.repeat(64), '😀'.repeat(65)];
+    for (const command_id of [longest, tooLong]) {
+      say(session, { type: 'command', payload: { command: 'pause', command_id } });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    const ids = socket.of('command_result').map((result) => result.command_id);
+    expect(ids).toEqual([longest, undefined]);
+  });
+
   test('section 5: a refusal with more errors than 64 KiB hold tells those that fit and how many do not', async () => {
     const errors = Array.from({ length: 5_000 }, (_, i) => ({ path: `k${i}`, message: 'unknown key' }));
     const refusal = { ok: false, problem: problem('schema-mismatch', 'No.', { errors }) } as const;
