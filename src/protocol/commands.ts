@@ -32,8 +32,15 @@ export const COMMAND_ALIASES: Readonly<Record<string, CommandName>> = { force_cl
 /** Commands that only look: open to the view token, never signed. */
 export const READ_ONLY_COMMANDS: ReadonlySet<CommandName> = new Set(['get_live_status']);
 
-/** Characters are counted as code points, here and in the documents. */
-export const commandId = z.string().check(z.minLength(1), z.maxLength(64));
+/**
+ * Characters are counted as code points, here and in the documents. Half a surrogate pair is none: the database would
+ * keep another character in its place, and two ids would be one.
+ */
+export const commandId = z.string().check(
+  z.minLength(1),
+  z.maxLength(64),
+  z.refine((id) => !/\p{Surrogate}/u.test(id), 'must be well-formed Unicode, without half a surrogate pair'),
+);
 
 /** A command as it comes over HTTP or the WebSocket, before its parameters are looked at. */
 export const commandEnvelope = z.strictObject({

@@ -156,6 +156,8 @@ describe('refusing', () => {
     [{ command: 'resume', bogus: 1 }],
     [{ command: 'resume', command_id: '' }],
     [{ command: 'resume', command_id: 'x'.repeat(65) }],
+    [{ command: 'resume', command_id: 'n\ud801' }],
+    [{ command: 'resume', command_id: '\udc01n' }],
     [{ command: 'resume', expires_at: 'tomorrow' }],
     [{ command: 'resume', expires_at: '2026-01-15T16:00:00' }],
     [{ command: 'resume', parameters: [] }],
