@@ -59,7 +59,10 @@ export async function verifySigned(jws: string, rules: SignatureRules): Promise<
   }
   const lapsed = Number(exp) * 1_000 <= Math.max(rules.nowMs, rules.highestTrustedMs);
   const expired = lapsed
-    ? problem('signature-expired', 'The signed command came after its exp; sign it again.')
+    ? problem(
+        'signature-expired',
+        'The signed command came after its exp; sign it again under a new command_id.',
+      )
     : null;
   return { ok: true, value: { envelope, expired } };
 }

@@ -252,6 +252,15 @@ describe('a forgery', () => {
     expect(bench.told()).toEqual(['command_expired c1']);
   });
 
+  it('K5: after that it is signed again under a new command_id, as its problem says: the old one stays refused', async () => {
+    const bench = signedBench();
+    const late = { exp: bench.clock.wall() / 1_000 };
+    const refused = await bench.view({ jws: await sign(bench, { over: late }) });
+    expect(!refused.ok && refused.problem.detail).toContain('sign it again under a new command_id');
+    expect(await send(bench, await sign(bench))).toBe('signature-expired');
+    expect(await send(bench, await sign(bench, { over: { command_id: 'c2' } }))).toBe('ok');
+  });
+
   it('K5: a clock that was set back does not revive it', async () => {
     const bench = signedBench();
     const jws = await sign(bench);
