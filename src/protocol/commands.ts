@@ -15,7 +15,8 @@ export const COMMAND_PARAMETERS = {
   }),
   extend_time: z.strictObject({ minutes: z.number().check(z.minimum(1), z.maximum(720)), game: gameId }),
   pause: z.strictObject({ minutes: z.optional(minutes) }),
-  resume: z.strictObject({}),
+  /** Takes what `pause` takes (contract section 7), where it means nothing. */
+  resume: z.strictObject({ minutes: z.optional(minutes) }),
   get_live_status: z.strictObject({}),
   send_notification: z.strictObject({
     title: z.string().check(z.minLength(1), z.maxLength(200)),

@@ -25,6 +25,13 @@ describe('carrying out', () => {
     expect(command_id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
+  it('section 7: resume takes the minutes of a pause', async () => {
+    const bench = new CommandBench();
+    const body = { command: 'resume', command_id: 'c1', parameters: { minutes: 5 } };
+    expect(value(await bench.control(body)).status).toBe('success');
+    expect(bench.effects).toEqual(['resume {"minutes":5} c1']);
+  });
+
   it('K1: an alias does the same and is echoed', async () => {
     const bench = new CommandBench();
     const body = {
@@ -163,6 +170,7 @@ describe('refusing', () => {
     [{ command: 'resume', parameters: [] }],
     [JSON.parse('{"command":"resume","parameters":{"__proto__":{"minutes":1}}}')],
     [JSON.parse('{"command":"resume","__proto__":{"minutes":1}}')],
+    [{ command: 'resume', parameters: { minutes: 0 } }],
     [{ command: 'extend_time', parameters: { minutes: 0 } }],
     [{ command: 'extend_time', parameters: { minutes: 721 } }],
     [{ command: 'extend_time' }],
