@@ -45,7 +45,12 @@ const seconds = z.pipe(
   z.number().check(z.minimum(0), z.maximum(HTTP_LIMITS.maxPollWaitSeconds)),
 );
 
-const day = z.iso.date({ error: 'must be a day of the calendar, like 2026-08-11' });
+/** The last seven days of an earlier one would reach before the year 1, where ISO days have no four digits. */
+const FIRST_DAY = '0001-01-07';
+
+const day = z.iso
+  .date({ error: 'must be a day of the calendar, like 2026-08-11', abort: true })
+  .check(z.refine((text) => text >= FIRST_DAY, `must be ${FIRST_DAY} or later`));
 
 export const connectBody = z.object({
   client_id: z.optional(clientId),

@@ -1,5 +1,6 @@
 /** What a person reads when something does not fit: the path, and what is expected there. */
 import { describe, expect, test } from 'vitest';
+import { dayRange } from '../../src/app/usage.ts';
 import { COMMAND_PARAMETERS, commandEnvelope } from '../../src/protocol/commands.ts';
 import { commandFrame, helloFrame } from '../../src/protocol/frames.ts';
 import { usageQuery } from '../../src/protocol/http.ts';
@@ -54,10 +55,18 @@ describe('S6: what is told can be mended by its reader', () => {
     },
   );
 
-  test.each(['2026-8-1', '2026-02-30', '2026-08-11T00:00:00Z'])('from=%s is no day', (from) => {
+  test.each(['2026-8-1', '2026-02-30', '2026-08-11T00:00:00Z', ''])('from=%s is no day', (from) => {
     expect(fieldErrors(usageQuery.safeParse({ from }).error?.issues ?? [])).toEqual([
       { path: 'from', message: 'must be a day of the calendar, like 2026-08-11' },
     ]);
+  });
+
+  test('a day whose week begins before the year 1 is refused, since its days could not be told', () => {
+    expect(fieldErrors(usageQuery.safeParse({ to: '0000-01-01' }).error?.issues ?? [])).toEqual([
+      { path: 'to', message: 'must be 0001-01-07 or later' },
+    ]);
+    expect(usageQuery.safeParse({ to: '0001-01-07' }).success).toBe(true);
+    expect(dayRange(undefined, '0001-01-07', '2026-08-11')).toEqual({ from: '0001-01-01', to: '0001-01-07' });
   });
 
   test('a command without its payload', () => {
