@@ -68,6 +68,13 @@ const profile = z.strictObject({
   games: z.optional(z.record(id, z.strictObject({ daily_limit_minutes: z.optional(dailyLimit) }))),
 });
 
+/** So many have room where all of them are listed: 64 KiB of a frame, each with its limit and its minutes (contract section 5). */
+const MOST_ENTRIES = 256;
+const notTooMany = z.refine<object>(
+  (all) => Object.keys(all).length <= MOST_ENTRIES,
+  `must have ${MOST_ENTRIES} entries at most`,
+);
+
 /** An Ed25519 public key as JWK (RFC 8037). */
 export const parentKey = z.object({
   kty: z.literal('OKP'),
@@ -95,9 +102,9 @@ export const configDocument = z.strictObject({
       ),
     }),
   ),
-  games: z.optional(z.array(game)),
-  profiles: z.optional(z.record(id, profile)),
-  time_limits: z.optional(z.record(id, dailyLimit)),
+  games: z.optional(z.array(game).check(notTooMany)),
+  profiles: z.optional(z.record(id, profile).check(notTooMany)),
+  time_limits: z.optional(z.record(id, dailyLimit).check(notTooMany)),
   day: z.optional(
     z.strictObject({
       starts_at: z.optional(timeOfDay),

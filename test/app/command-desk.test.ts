@@ -223,6 +223,20 @@ describe('refusing', () => {
     expect([slug(answer), paths(answer)]).toEqual(['schema-mismatch', ['parameters.game']]);
   });
 
+  it('section 5: the longest lists of games and children that a configuration has fit a frame', async () => {
+    const names = Array.from({ length: 256 }, (_, i) => `${i}`.padStart(64, 'n'));
+    const bench = new CommandBench({
+      games: names.map((id) => ({ id, match: [{ name: id }] })),
+      profiles: Object.fromEntries(names.map((name) => [name, { os_users: [name] }])),
+      time_limits: Object.fromEntries(names.map((name) => [name.replace('n', 'm'), 60])),
+    });
+    const [child_profile] = names;
+    const noGame = { command: 'force_close', child_profile, parameters: { game: 'chess' } };
+    const refused = [await bench.control({ command: 'pause' }), await bench.control(noGame)];
+    expect(refused.map(slug)).toEqual(['child-unknown', 'schema-mismatch']);
+    for (const answer of refused) expect(JSON.stringify(answer).length).toBeLessThan(60 * 1024);
+  });
+
   it.each([
     'force_close',
     'force_close_roblox',

@@ -157,6 +157,17 @@ describe('C9: impossible values are told at their path', () => {
     expect(!result.ok && result.errors[0]?.message).toMatch(/1 to 64/);
   });
 
+  test('section 5: more games or children than a frame can list are told, as many as it can are taken', () => {
+    const many = (n: number) => Array.from({ length: n }, (_, i) => `n${i}`);
+    const document = (n: number) => ({
+      games: many(n).map((id) => ({ id, match: [{ name: id }] })),
+      profiles: Object.fromEntries(many(n).map((name) => [name, { os_users: [name] }])),
+      time_limits: Object.fromEntries(many(n).map((name) => [name, 60])),
+    });
+    expect(paths(document(256))).toEqual([]);
+    expect(paths(document(257))).toEqual(['games', 'profiles', 'time_limits']);
+  });
+
   test('a log that keeps a handful of events is possible', () => {
     expect(paths({ retention: { max_events: 1 } })).toEqual([]);
   });
