@@ -16,7 +16,7 @@ import { monitorHealth } from './app/health-monitor.ts';
 import { keepHighestTime } from './app/highest-time.ts';
 import type { LoadLimit } from './app/load-rule.ts';
 import { watchLoad } from './app/load-watch.ts';
-import type { Logger } from './app/logger.ts';
+import { failureFields, type Logger } from './app/logger.ts';
 import { createResourceMeter } from './app/resources.ts';
 import { keepRetention } from './app/retention.ts';
 import { createRouter } from './app/router.ts';
@@ -294,9 +294,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     // A close can take as long as it waits: nobody has to wait for it with the ready line.
     commands
       .resumePending()
-      .catch((err: unknown) => logger.error({ err }, 'a command was not taken up again'));
+      .catch((error: unknown) => logger.error(failureFields(error), 'a command was not taken up again'));
   } catch (error) {
-    await shutDown().catch((err: unknown) => logger.error({ err }, 'the agent did not stop cleanly'));
+    await shutDown().catch((failure: unknown) =>
+      logger.error(failureFields(failure), 'the agent did not stop cleanly'),
+    );
     throw error;
   }
 

@@ -1,6 +1,7 @@
 /** The log of the agent: JSON lines on standard error, a readable form where that is a terminal (contract C2). */
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
+import { UserError } from '../protocol/exit-codes.ts';
 import { LineWriter, putTo } from './line-writer.ts';
 import type { LogLevel } from './log-levels.ts';
 
@@ -10,6 +11,11 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+}
+
+/** A failure as it is logged: the sentence alone where a user can mend it, else with its stack trace (contract C5). */
+export function failureFields(error: unknown): object {
+  return error instanceof UserError ? { reason: error.message } : { err: error };
 }
 
 const STDERR = 2;

@@ -7,6 +7,7 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   renameSync,
   rmSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
+import { reasonOf } from './data-dir.ts';
 import { type Rights, windowsSecurity } from './windows-security.ts';
 
 /** Replaces `path` by `text` with this mode. Throws UserError 74 if it cannot; the old file then stands as it was. */
@@ -21,8 +23,28 @@ export function writeWholeFile(path: string, text: string, mode: number): void {
   try {
     replace(path, text, mode);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(EXIT.disk, `${path} cannot be written: ${why}`);
+    const reason = reasonOf(error);
+    throw new UserError(EXIT.disk, `${path} cannot be written (${reason}): ${remedyFor(path, reason)}.`);
+  }
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOSPC: 'free some room on its disk',
+  EDQUOT: 'free some of the room that this account may use',
+  EROFS: 'make its disk writable again',
+};
+
+function remedyFor(path: string, reason: string): string {
+  if (isDirectory(path)) return 'it is a directory, move it away';
+  return REMEDIES[reason] ?? 'look at the health of its disk, and at who may write there';
+}
+
+/** Looked at and not taken from the reason of the failure, which is another one on Windows. */
+function isDirectory(path: string): boolean {
+  try {
+    return lstatSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

@@ -137,6 +137,14 @@ describe.runIf(canMount)('C5: a disk that takes nothing', () => {
     expect(agent.stdout).toBe('');
   });
 
+  test('a start that finds no room for agent.json says to free some, and no line of the log has a stack trace', async () => {
+    const agent = new Run(onDisk('mount -t tmpfs -o size=124k,mode=755 tmpfs "$0"; exec "$@"'));
+    expect(await agent.ended).toBe(74);
+    expect(agent.stderr).toMatch(/agent\.json cannot be written \(ENOSPC\): free some room on its disk\.\n$/);
+    expect(agent.stderr).toMatch(/"msg":"the agent did not stop cleanly"/);
+    expect(agent.stderr).not.toMatch(/"stack"/);
+  });
+
   test('D10: an agent starts again on a disk that was filled', async () => {
     const agent = new Run(
       onDisk(`mount -t tmpfs -o size=20m,mode=755 tmpfs "$0"
