@@ -18,26 +18,33 @@ import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import { reasonOf } from './data-dir.ts';
 import { type Rights, windowsSecurity } from './windows-security.ts';
 
-/** Replaces `path` by `text` with this mode. Throws UserError 74 if it cannot; the old file then stands as it was. */
+/**
+ * Replaces `path` by `text` with this mode. Throws UserError 74 if it cannot, 78 where this account may not write; the
+ * old file then stands as it was.
+ */
 export function writeWholeFile(path: string, text: string, mode: number): void {
   try {
     replace(path, text, mode);
   } catch (error) {
     const reason = reasonOf(error);
-    throw new UserError(EXIT.disk, `${path} cannot be written (${reason}): ${remedyFor(path, reason)}.`);
+    throw notWritten(path, reason);
   }
 }
 
+function notWritten(path: string, reason: string): UserError {
+  const said = `${path} cannot be written (${reason})`;
+  if (isDirectory(path)) return new UserError(EXIT.disk, `${said}: it is a directory, move it away.`);
+  if (NOT_OURS.has(reason))
+    return new UserError(EXIT.config, `${said}: run this as the account of the agent.`);
+  return new UserError(EXIT.disk, `${said}: ${REMEDIES[reason] ?? 'look at the health of its disk'}.`);
+}
+
+const NOT_OURS = new Set(['EACCES', 'EPERM']);
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: 'free some room on its disk',
   EDQUOT: 'free some of the room that this account may use',
   EROFS: 'make its disk writable again',
 };
-
-function remedyFor(path: string, reason: string): string {
-  if (isDirectory(path)) return 'it is a directory, move it away';
-  return REMEDIES[reason] ?? 'look at the health of its disk, and at who may write there';
-}
 
 /** Looked at and not taken from the reason of the failure, which is another one on Windows. */
 function isDirectory(path: string): boolean {

@@ -33,7 +33,10 @@ export async function addParentKey(keyFile: string, options: ParentKeyOptions): 
   const file = configOf(options);
   const keys = parentKeysOf(file);
   const known = keys.some((other) => other.key.x === key.x);
-  if (!known) writeConfig(file, withParentKeys(file, [...keys.map(({ entry }) => entry), key]));
+  if (!known) {
+    const entries = [...keys.map(({ entry }) => entry), key];
+    writeWholeFile(file.path, withParentKeys(file, entries), file.mode);
+  }
   console.log(`${known ? 'Enrolled already' : 'Enrolled'} in ${file.path}:\n\n  ${print}\n`);
   console.log(
     'Compare this with what the phone shows. Commands that change something must be signed from now on.',
@@ -60,7 +63,7 @@ export async function removeParentKey(prefix: string, options: ParentKeyOptions)
     throw new UserError(EXIT.usage, `"${prefix}" ${why}: playwarden parent-key list shows them.`);
   }
   const left = keys.flatMap(({ entry }, i) => (prints[i] === print ? [] : [entry]));
-  writeConfig(file, withParentKeys(file, left));
+  writeWholeFile(file.path, withParentKeys(file, left), file.mode);
   console.log(`Removed from ${file.path}: ${print}`);
   if (left.length === 0)
     console.log('No parent key is left: the control token alone commands the agent again.');
@@ -104,17 +107,6 @@ function fileBehind(file: string): { readonly path: string; readonly mode: numbe
     return { path, mode: statSync(path).mode & 0o777 };
   } catch {
     throw new UserError(EXIT.config, `${file} is no file that could be written again.`);
-  }
-}
-
-function writeConfig({ path, mode }: ConfigOnDisk, text: string): void {
-  try {
-    writeWholeFile(path, text, mode);
-  } catch (error) {
-    throw new UserError(
-      EXIT.config,
-      `${path} cannot be written (${reasonOf(error)}): run this as the account of the agent.`,
-    );
   }
 }
 

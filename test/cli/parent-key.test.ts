@@ -1,6 +1,8 @@
 /** K5: `playwarden parent-key`, from outside: the built command line, configuration files and a real agent. */
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import type { Agent } from '../helpers/agent.ts';
@@ -8,6 +10,8 @@ import { http } from '../helpers/http.ts';
 import { ownFolder } from '../helpers/own-folder.ts';
 
 const { inFolder, agentOf, cli } = ownFolder();
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const canMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 
 describe('K5: parent-key', () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
@@ -137,6 +141,33 @@ describe('K5: parent-key', () => {
       expect(stderr).toMatch(/^\S+ cannot be read \(ENOTDIR\)\.\n$/);
     },
   );
+
+  describe.runIf(canMount)('C5: a configuration that cannot be written', () => {
+    const add = (...args: string[]) => [process.execPath, CLI, 'parent-key', 'add', keyFile(jwk), ...args];
+
+    test.each([
+      ['read-only', 'mount -o remount,ro "$0"', 'EROFS', 'make its disk writable again'],
+      ['full', 'cat /dev/zero >"$0/fill" 2>/dev/null', 'ENOSPC', 'free some room on its disk'],
+    ])('on a disk that is %s is told with what to do: 74', (_name, then, reason, remedy) => {
+      const dir = inFolder('data');
+      mkdirSync(dir);
+      const script = `mount -t tmpfs -o size=64k,mode=711 tmpfs "$0"; ${then}; exec "$@"`;
+      const line = ['-m', 'sh', '-c', script, dir, ...add('--data-dir', dir)];
+      const { status, stderr } = spawnSync('unshare', line, { encoding: 'utf8' });
+      const said = `${dir}/config.json cannot be written (${reason}): ${remedy}.\n`;
+      expect({ status, stderr }).toEqual({ status: 74, stderr: said });
+    });
+
+    test("of another account is that account's to write: 78", () => {
+      const file = inFolder('config.json');
+      chmodSync(inFolder(''), 0o755);
+      writeFileSync(file, '{}', { mode: 0o644 });
+      const [node = '', ...line] = add('--config', file);
+      const { status, stderr } = spawnSync(node, line, { uid: 65_534, cwd: '/', encoding: 'utf8' });
+      const said = `${file} cannot be written (EACCES): run this as the account of the agent.\n`;
+      expect({ status, stderr }).toEqual({ status: 78, stderr: said });
+    });
+  });
 
   test.each(['nothing', ''])('remove of "%s" that names no key is 64', async (prefix) => {
     expect((await cli('parent-key', 'remove', prefix)).code).toBe(64);
