@@ -41,8 +41,16 @@ const window = z
   );
 
 const pattern = z.string().check(z.minLength(1), z.maxLength(1_024));
+/** What no base name has, or what would be taken for a glob that it is not (contract C8): such an entry never matches. */
+const baseName = pattern.check(
+  z.regex(/^[^/\\]*$/, {
+    error: 'must be a file name without its folder: a "path" like "*/folder/x" has both',
+    abort: true,
+  }),
+  z.regex(/^[^*?]*$/, 'must be an exact file name: * and ? are for a "path" like "*/x*"'),
+);
 const matchEntry = z
-  .strictObject({ name: z.optional(pattern), path: z.optional(pattern), command: z.optional(pattern) })
+  .strictObject({ name: z.optional(baseName), path: z.optional(pattern), command: z.optional(pattern) })
   .check(z.refine((m) => Object.keys(m).length > 0, 'must have at least one of name, path, command'));
 
 const id = z.string().check(z.regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 . _ -'));

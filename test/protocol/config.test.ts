@@ -152,6 +152,23 @@ describe('C9: impossible values are told at their path', () => {
     ]);
   });
 
+  test.each(['games/x', 'C:\\Games\\x.exe', '/x', 'games/x*'])(
+    'C8: a base name has no folder, so %s never matches, and what does is told',
+    (name) => {
+      const games = [{ id: 'a', match: [{ name }], ignore: [{ name }] }];
+      const message = expect.stringMatching(/without its folder: a "path" like/);
+      const errors = ['match', 'ignore'].map((key) => ({ path: `games.0.${key}.0.name`, message }));
+      expect(parseConfig({ games })).toEqual({ ok: false, errors });
+    },
+  );
+
+  test.each(['Roblox*', 'x?.exe'])('C8: a name is no glob, so that %s is told as one for a path', (name) => {
+    const games = [{ id: 'a', match: [{ name: 'a' }, { name }], ignore: [{ name }] }];
+    const message = expect.stringMatching(/exact file name: .* are for a "path" like/);
+    const errors = ['match.1', 'ignore.0'].map((at) => ({ path: `games.0.${at}.name`, message }));
+    expect(parseConfig({ games })).toEqual({ ok: false, errors });
+  });
+
   test('a name that cannot be one is told with what it may be', () => {
     const result = parseConfig({ profiles: { 'a b': {} } });
     expect(!result.ok && result.errors[0]?.message).toMatch(/1 to 64/);
