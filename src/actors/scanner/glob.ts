@@ -13,34 +13,56 @@ export function fold(text: string): string {
 export function compileGlob(glob: string): (folded: string) => boolean {
   const [head = '', ...rest] = fold(glob).split('*');
   const tail = rest.pop();
-  if (tail === undefined) return (text) => text.length === head.length && fitsAt(text, head, 0);
+  if (tail === undefined) return (text) => endAt(text, head, 0) === text.length;
   const middle = rest.filter((piece) => piece !== '');
   return (text) => {
-    const end = text.length - tail.length;
-    if (end < head.length || !fitsAt(text, head, 0) || !fitsAt(text, tail, end)) return false;
-    let at = head.length;
+    const end = startOfTail(text, tail);
+    let at = endAt(text, head, 0);
+    if (at === -1 || end < at) return false;
     for (const piece of middle) {
-      const found = find(text, piece, at);
-      if (found === -1) return false;
-      at = found + piece.length;
+      at = endOfNext(text, piece, at);
+      if (at === -1) return false;
     }
     return at <= end;
   };
 }
 
-function find(text: string, piece: string, from: number): number {
-  if (!piece.includes('?')) return text.indexOf(piece, from);
-  for (let at = from; at + piece.length <= text.length; at++) {
-    if (fitsAt(text, piece, at)) return at;
+/** Where the first of such a piece ends, from there on; -1: there is none. */
+function endOfNext(text: string, piece: string, from: number): number {
+  if (!piece.includes('?')) {
+    const found = text.indexOf(piece, from);
+    return found === -1 ? -1 : found + piece.length;
+  }
+  for (let at = from; at + piece.length <= text.length; at += widthAt(text, at)) {
+    const end = endAt(text, piece, at);
+    if (end !== -1) return end;
   }
   return -1;
 }
 
-function fitsAt(text: string, piece: string, at: number): boolean {
-  if (!piece.includes('?')) return text.startsWith(piece, at);
-  if (at + piece.length > text.length) return false;
+/** Where the piece ends that begins there; -1: it is not there. */
+function endAt(text: string, piece: string, from: number): number {
+  if (!piece.includes('?')) return text.startsWith(piece, from) ? from + piece.length : -1;
+  let at = from;
   for (let i = 0; i < piece.length; i++) {
-    if (piece[i] !== '?' && piece[i] !== text[at + i]) return false;
+    if (at >= text.length || (piece[i] !== '?' && piece[i] !== text[at])) return -1;
+    at += piece[i] === '?' ? widthAt(text, at) : 1;
   }
-  return true;
+  return at;
+}
+
+/** Where the piece begins that the text ends with; -1: it ends otherwise. */
+function startOfTail(text: string, piece: string): number {
+  if (!piece.includes('?')) return text.endsWith(piece) ? text.length - piece.length : -1;
+  let at = text.length;
+  for (let i = piece.length - 1; i >= 0; i--) {
+    if (at <= 0 || (piece[i] !== '?' && piece[i] !== text[at - 1])) return -1;
+    at -= piece[i] === '?' && at > 1 ? widthAt(text, at - 2) : 1;
+  }
+  return at;
+}
+
+/** Of the character there, in the units that strings count: an emoji is two. */
+function widthAt(text: string, at: number): 1 | 2 {
+  return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
 }

@@ -1,4 +1,5 @@
 /** Which program is a game: the rules of the configuration over what was read of a process. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileGlob, fold } from '../../../src/actors/scanner/glob.ts';
 import { compileRules } from '../../../src/actors/scanner/matcher.ts';
@@ -22,10 +23,36 @@ describe('globs', () => {
     ['version-?/x', 'version-1/x', true],
     ['version-?/x', 'version-12/x', false],
     ['*-?/x', 'a-b-c/x', true],
+    ['/g/? dir/x', '/g/🎮 dir/x', true],
+    ['/g/?? dir/x', '/g/🎮 dir/x', false],
+    ['/g/??', '/g/🎮a', true],
+    ['*/? dir/x', '/g/🎮 dir/x', true],
+    ['*/?? dir/x', '/g/🎮 dir/x', false],
+    ['*? dir/x', '🎮 dir/x', true],
+    ['*a??', 'a🎮🎮', true],
+    ['*?a?*', '🎮a🎮', true],
+    ['?*?', '🎮', false],
+    ['*/?/*', '/g/🎮/x', true],
+    ['*/??/*', '/g/🎮/x', false],
+    ['*??b*', '🎮b', false],
+    ['?b*', '🎮b', true],
     ['[a-z].exe', '[A-Z].exe', true],
     ['exact', 'exactly', false],
   ])('%s over %s: %s', (glob, text, expected) => {
     expect(compileGlob(glob)(fold(text))).toBe(expected);
+  });
+
+  test('agrees with a regular expression that knows characters', () => {
+    const piece = fc.constantFrom('?', '*', 'a', '/', '🎮', '🎯');
+    const character = fc.constantFrom('a', '/', '🎮', '🎯', 'é', '🀄');
+    const text = (one: fc.Arbitrary<string>) => fc.array(one, { maxLength: 8 }).map((all) => all.join(''));
+    fc.assert(
+      fc.property(text(piece), text(character), (glob, path) => {
+        const source = glob.replaceAll('?', '.').replaceAll('*', '.*');
+        expect(compileGlob(glob)(path)).toBe(new RegExp(`^${source}$`, 'su').test(path));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('a hostile command line cannot make a match slow', () => {
