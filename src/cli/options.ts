@@ -30,6 +30,18 @@ export function path(text: string): string {
   }
 }
 
+/** The characters of a SHA-256 in base64url. */
+const THUMBPRINT_LENGTH = 43;
+
+/** An argument that is a thumbprint or the beginning of one, though it begins with a dash; not an option that is mistyped. */
+export function thumbprint(text: string): string {
+  if (text.startsWith('--') && text.length !== THUMBPRINT_LENGTH)
+    throw new InvalidArgumentError(
+      'is no option here. A thumbprint that begins with two dashes is given whole.',
+    );
+  return text;
+}
+
 /** An argument that is a port. */
 export function port(text: string): number {
   const number = Number(text);

@@ -7,7 +7,7 @@ import { LOG_LEVELS } from '../app/log-levels.ts';
 import { VERSION } from '../app/version.ts';
 import { EXIT, type ExitCode } from '../protocol/exit-codes.ts';
 import { raisePriority } from '../runtime/priority.ts';
-import { configFile, dataDir, day, port, type Settle, withoutEmpty } from './options.ts';
+import { configFile, dataDir, day, port, type Settle, thumbprint, withoutEmpty } from './options.ts';
 import { parentCommands } from './parent-commands.ts';
 import { heedSignals } from './signals.ts';
 
@@ -34,6 +34,8 @@ function program(): Command {
     .description("Sees games start and stop on a child's PC, keeps time limits, tells a desktop client.")
     .version(VERSION)
     .exitOverride()
+    // Its own options stand before the command: `-V` may be the beginning of a thumbprint.
+    .enablePositionalOptions()
     .showHelpAfterError('(playwarden --help shows the commands)');
 
   root
@@ -153,12 +155,14 @@ function addParentKeys(parent: Command): void {
     const { listParentKeys } = await import('./parent-key.ts');
     settle(await listParentKeys(options));
   });
-  add('remove <thumbprint>', 'drop a key; enough of its beginning will do').action(
-    async (thumbprint: string, options) => {
+  add('remove', 'drop a key')
+    .argument('<thumbprint>', 'as list shows it; enough of its beginning will do', thumbprint)
+    // One of 64 begins with a dash.
+    .allowUnknownOption()
+    .action(async (print: string, options) => {
       const { removeParentKey } = await import('./parent-key.ts');
-      settle(await removeParentKey(thumbprint, options));
-    },
-  );
+      settle(await removeParentKey(print, options));
+    });
 }
 
 function addService(service: Command): void {

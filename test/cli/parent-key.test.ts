@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
@@ -168,6 +169,42 @@ describe('K5: parent-key', () => {
       expect({ status, stderr }).toEqual({ status: 78, stderr: said });
     });
   });
+
+  /** Keys by the beginnings of their thumbprints. */
+  const DASHED: readonly [start: string, x: string][] = [
+    ['-j-fx9', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEmU'],
+    ['-Vu2Ya', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABno'],
+    ['-hIKsd', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgw'],
+    ['--EC1qRss2_9G3ycxatzDXRgq5g5xgjA5K7VVaeWdeI', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAtA'],
+  ];
+  test.each(DASHED)('remove takes a thumbprint that begins with a dash: %s', async (start, x) => {
+    const dir = inFolder('elsewhere');
+    mkdirSync(dir);
+    const file = join(dir, 'config.json');
+    writeFileSync(file, JSON.stringify({ security: { parent_keys: [jwk, { ...jwk, x }] } }));
+    const removed = await cli('parent-key', 'remove', start, '--data-dir', dir);
+    expect(removed).toMatchObject({ code: 0, stderr: '' });
+    expect(removed.stdout).toContain(`Removed from ${file}: ${start}`);
+    expect(JSON.parse(readFileSync(file, 'utf8')).security.parent_keys).toEqual([jwk]);
+  });
+
+  test.each([
+    [['--confg', 'c.json', 'abcdef']],
+    [['--confg']],
+    [['--confg=c.json']],
+    [['abcdef', '--confg']],
+  ])(
+    'an option of remove that is mistyped is a mistake of usage, and nothing is removed: %o',
+    async (args) => {
+      mkdirSync(inFolder('data'));
+      const text = JSON.stringify({ security: { parent_keys: [jwk] } });
+      writeFileSync(inFolder('data/config.json'), text);
+      const { code, stdout, stderr } = await cli('parent-key', 'remove', ...args);
+      expect([code, stdout]).toEqual([64, '']);
+      expect(stderr).toMatch(/^error: /);
+      expect(readFileSync(inFolder('data/config.json'), 'utf8')).toBe(text);
+    },
+  );
 
   test.each(['nothing', ''])('remove of "%s" that names no key is 64', async (prefix) => {
     expect((await cli('parent-key', 'remove', prefix)).code).toBe(64);
