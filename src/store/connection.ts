@@ -132,9 +132,18 @@ function statement<Row>(prepared: Database.Statement, watched: <T>(ask: () => T)
   };
 }
 
+/** An open that fails has its code in libsql's words alone. */
+const NOT_OPENED = /^ConnectionFailed\("Unable to open .*: (\d+)"\)$/s;
+
 /** The primary result code of a SQLite error; null for other errors. */
 function resultCode(error: unknown): number | null {
-  const { code, rawCode } = (error ?? {}) as { code?: unknown; rawCode?: unknown };
+  const { code, rawCode, message } = (error ?? {}) as {
+    code?: unknown;
+    rawCode?: unknown;
+    message?: unknown;
+  };
+  const notOpened = NOT_OPENED.exec(String(message));
+  if (notOpened) return Number(notOpened[1]) & 0xff;
   if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return null;
   return typeof rawCode === 'number' ? rawCode & 0xff : null;
 }
@@ -163,6 +172,12 @@ const DISK_CODES: readonly number[] = [
 ];
 const LOCK_CODES: readonly number[] = [SQLITE.busy, SQLITE.locked, SQLITE.protocol];
 const DAMAGE_CODES: readonly number[] = [SQLITE.corrupt, SQLITE.notadb, SQLITE.format];
+
+/** What SQLite said, in words that are not libsql's own. */
+export function saidBy(error: unknown): string {
+  const said = error instanceof Error ? error.message : String(error);
+  return NOT_OPENED.test(said) ? 'SQLite cannot open it' : said;
+}
 
 /** The disk refuses (full, broken, read-only): the same write may succeed later. */
 function isDiskError(error: unknown): boolean {

@@ -1,6 +1,8 @@
 /** Names of the store's files and the few file operations it needs. The main database is never opened here (see open.ts). */
 import {
+  accessSync,
   closeSync,
+  constants,
   copyFileSync,
   existsSync,
   fsyncSync,
@@ -11,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { EXIT, UserError } from '../protocol/exit-codes.ts';
 
 export interface StorePaths {
   readonly dir: string;
@@ -44,6 +47,27 @@ export function createPrivate(path: string): void {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/**
+ * Throws `UserError(EXIT.config)` for a file that is there and that this account may not read and write: SQLite says
+ * no more than that it cannot be opened, and that is no damage.
+ */
+export function refuseClosed(...paths: readonly string[]): void {
+  const closed = paths.find(isClosed);
+  if (closed === undefined) return;
+  const uid = process.getuid?.();
+  const mend = statSync(closed).uid === uid ? `chmod 600 ${closed}` : `chown ${uid} ${closed}`;
+  throw new UserError(EXIT.config, `This account may not read and write ${closed}: run "${mend}".`);
+}
+
+function isClosed(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
   }
 }
 

@@ -6,16 +6,27 @@ import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
-import { createPrivate } from './files.ts';
+import { saidBy } from './connection.ts';
+import { createPrivate, refuseClosed } from './files.ts';
+
+/** SQLite opens no path of more than 512 bytes, and what a rebuild makes has 30 and a `-journal` behind the directory's. */
+const LONGEST_DIR_BYTES = 470;
 
 /** Takes the data directory, or throws `UserError(EXIT.inUse)` when another agent has it. Returns its release. */
 export function lockDataDir(dir: string): () => void {
+  const length = Buffer.byteLength(dir);
+  if (length > LONGEST_DIR_BYTES) {
+    const said = `The path of the data directory ${dir} is too long for its database (${length} bytes)`;
+    throw new UserError(EXIT.config, `${said}: name one of at most ${LONGEST_DIR_BYTES} with --data-dir.`);
+  }
   const path = join(dir, 'lock.db');
   let db: Database.Database;
   try {
     createPrivate(path);
+    refuseClosed(path);
     db = hold(path);
   } catch (error) {
+    if (error instanceof UserError) throw error;
     if (isTaken(error)) {
       if (hasLocks(dir)) throw new UserError(EXIT.inUse, `${dir} is in use by another agent`);
       throw new UserError(
@@ -23,7 +34,7 @@ export function lockDataDir(dir: string): () => void {
         `${path} cannot be locked: its file system has no locks; name a place on a local disk with --data-dir.`,
       );
     }
-    throw new UserError(EXIT.disk, `${path} cannot be locked: ${(error as Error).message}`);
+    throw new UserError(EXIT.disk, `${path} cannot be locked: ${saidBy(error)}`);
   }
   let held = true;
   return () => {

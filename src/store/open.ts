@@ -2,8 +2,8 @@
 import { statfsSync } from 'node:fs';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { Clock, Store } from '../protocol/ports.ts';
-import { abandon, isDamageError, isHeld, isRefused, lacksSharing } from './connection.ts';
-import { type StorePaths, storePaths } from './files.ts';
+import { abandon, isDamageError, isHeld, isRefused, lacksSharing, saidBy } from './connection.ts';
+import { refuseClosed, type StorePaths, storePaths } from './files.ts';
 import { prepare } from './prepare.ts';
 import { giveUpReserve } from './reserve.ts';
 import { SqliteStore } from './store.ts';
@@ -22,9 +22,10 @@ const RESERVE_BYTES = 4 * 1024 * 1024;
 /** With less no new log can be begun. */
 const LEAST_FREE_BYTES = 64 * 1024;
 
-/** Opens `<dir>/playwarden.db`; throws `UserError(EXIT.disk)` when the directory or the disk refuses. */
+/** Opens `<dir>/playwarden.db`; throws `UserError` (74, 78) when the disk refuses, or the rights of the files do. */
 export function openStore(options: StoreOptions): Store {
   const paths = storePaths(options.dir);
+  refuseClosed(paths.identity, paths.highWater, paths.db, paths.wal, paths.shm);
   try {
     return open(paths, options);
   } catch (error) {
@@ -67,7 +68,7 @@ function reserveOn(dir: string): number {
 function asUserError(error: unknown, paths: StorePaths): unknown {
   if (error instanceof UserError || !(isRefused(error) || isDamageError(error))) return error;
   if (isHeld(error)) return new UserError(EXIT.disk, `the database ${paths.db} is held by another program`);
-  const said = `the database ${paths.db} cannot be used: ${(error as Error).message}`;
+  const said = `the database ${paths.db} cannot be used: ${saidBy(error)}`;
   return new UserError(EXIT.disk, `${said}${remedyOf(error, paths.dir)}`);
 }
 

@@ -1,11 +1,22 @@
 /** C5: what a user can mend, and what is no failure at all, is never a stack trace. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
 import { runCli, STACK_TRACE } from '../helpers/cli.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -46,6 +57,15 @@ describe.runIf(process.platform !== 'win32')('C5: output that nobody takes', () 
     expect(run('config print > /dev/full')).toEqual({ status: 74, stderr });
     expect(run(`doctor --data-dir "${root}" > /dev/full`)).toEqual({ status: 74, stderr });
   });
+});
+
+test('C5: a data directory with a path too long for a database is told: 78', async () => {
+  const dir = join(root, ...Array<string>(6).fill('d'.repeat(100)));
+  const { code, stderr } = await runCli(['run', '--port', '0', '--data-dir', dir]);
+  expect(code).toBe(78);
+  expect(stderr).toBe(
+    `The path of the data directory ${dir} is too long for its database (${dir.length} bytes): name one of at most 470 with --data-dir.\n`,
+  );
 });
 
 describe('C5: simulate', () => {
@@ -94,6 +114,38 @@ describe.runIf(process.getuid?.() === 0)('a data directory of another account', 
       stderr: `No agent to talk to: this account may not read ${dir}/agent.json. Ask as the account of the agent.\n`,
     });
   });
+
+  /** What a start says, and what stands in the directory before and after it. */
+  const start = () => {
+    const before = readdirSync(dir).sort();
+    const told = run(OWNER, 'run', '--port', '0');
+    return { ...told, left: readdirSync(dir).filter((name) => !before.includes(name)) };
+  };
+  const closed = (file: string) => {
+    const stderr = `This account may not read and write ${file}: run "chmod 600 ${file}".\n`;
+    return { status: 78, stdout: '', stderr };
+  };
+
+  test('a lock.db that its own account may not open is told with the command that mends it', () => {
+    const file = join(dir, 'lock.db');
+    writeFileSync(file, '', { mode: 0 });
+    chownSync(file, OWNER, OWNER);
+    const { left, ...told } = start();
+    expect(told).toEqual(closed(file));
+    expect(left).toEqual([]);
+  });
+
+  test.each(['playwarden.db', 'store.key', 'high-water'])(
+    'so is such a %s, which is not taken for damage',
+    async (name) => {
+      await openStore({ dir, clock: new FakeClock(), bootId: 'boot-1' }).close();
+      for (const each of readdirSync(dir)) chownSync(join(dir, each), OWNER, OWNER);
+      chmodSync(join(dir, name), 0);
+      const { left, ...told } = start();
+      expect(told).toEqual(closed(join(dir, name)));
+      expect(left.filter((each) => !/^(lock\.db|.*\.token)$/.test(each))).toEqual([]);
+    },
+  );
 
   test('doctor has one finding there, with its remedy', () => {
     const { status, stdout } = run(STRANGER, 'doctor', '--json');
