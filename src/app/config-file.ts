@@ -6,6 +6,7 @@ import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import type { FieldError } from '../protocol/problems.ts';
 import { isThere, reasonOf } from './data-dir.ts';
 import { readJsonDocument } from './json-document.ts';
+import { strangersMayWrite } from './path-owners.ts';
 import { readSmallFile } from './small-file.ts';
 
 export type ConfigRead =
@@ -43,12 +44,12 @@ export function configToStartWith(named: string | undefined, dataDir: string): C
 
 /** Who beside root and the owner of the directory may write in the file, and what mends that; null: nobody. */
 function writableByOthers(file: string, dataDir: string): string | null {
-  const { mode, uid, gid } = statSync(file);
+  const stat = statSync(file);
+  const { mode, uid, gid } = stat;
   const owner = statSync(dataDir).uid;
   if (mode & 0o002)
     return `everybody may write in the file: look at what it says and run "chmod 644 ${file}"`;
-  // Where each account has a group of its own, a file may be its group's to write (umask 002): nobody else is in it.
-  if (mode & 0o020 && gid !== uid && gid !== 0)
+  if (strangersMayWrite(stat))
     return `a group may write in the file (gid ${gid}): look at what it says and run "chmod g-w ${file}"`;
   if (uid !== 0 && uid !== owner)
     return `the file belongs to another account (uid ${uid}): look at what it says and run "chown ${owner} ${file}"`;

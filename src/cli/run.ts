@@ -10,6 +10,7 @@ import { LineWriter, putTo } from '../app/line-writer.ts';
 import type { LoadLimit } from '../app/load-rule.ts';
 import type { LogLevel } from '../app/log-levels.ts';
 import { createLogger, type Logger } from '../app/logger.ts';
+import { replaceable } from '../app/path-owners.ts';
 import { type RunningAgent, startAgent } from '../app.ts';
 import type { Config } from '../protocol/config.ts';
 import { EXIT, type ExitCode, UserError } from '../protocol/exit-codes.ts';
@@ -82,6 +83,8 @@ async function serve({ config, dataDir, options, signals, outputs }: Serving): P
   if (!config.security.require_token) {
     logger.warn({}, 'security.require_token is false: every program of this PC may command the agent');
   }
+  const risk = replaceable(dataDir);
+  if (risk !== null) logger.warn({}, `${risk.said}: ${risk.remedy}`);
   const agent = await startAgent({
     config: withFlags(config, options),
     dataDir,

@@ -1,5 +1,6 @@
 /** The commands beside `run`, from outside: the built command line and a real agent. */
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { gameConfig, startGame, uniqueGameName } from '../helpers/game.ts';
@@ -139,6 +140,7 @@ describe('doctor', () => {
       'agent',
       'health',
       'token files',
+      'data directory',
       'account',
       'clock',
       'database',
@@ -168,6 +170,25 @@ describe('doctor', () => {
     const { code, ok, problems } = await look();
     expect([code, ok]).toEqual([1, false]);
     expect(problems[0]).toMatchObject({ check: 'token files', remedy: expect.stringContaining('chmod 600') });
+  });
+
+  test('C6: a data directory that others could replace is told: in one line of the log, and here', async () => {
+    const above = inFolder('above');
+    mkdirSync(above);
+    chmodSync(above, 0o777);
+    const dataDir = join(above, 'data');
+    const agent = await agentOf({ dataDir });
+    const said = `others may write in ${above}, so the data directory ${dataDir} could be replaced as a whole`;
+    const remedy = `run "chmod go-w ${above}" or name a place below folders of root with --data-dir`;
+    const lines = agent.stderr.split('\n').filter((line) => line.includes('replaced as a whole'));
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 40, msg: `${said}: ${remedy}` }]);
+
+    const place = { check: 'data directory', verdict: 'problem', said, remedy };
+    const found = async () =>
+      JSON.parse((await cli('doctor', '--json', '--data-dir', dataDir)).stdout).findings;
+    expect(await found()).toContainEqual(place);
+    await agent.stop();
+    expect(await found()).toContainEqual(place);
   });
 
   test.each([

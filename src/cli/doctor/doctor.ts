@@ -7,6 +7,7 @@ import { statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { readConfig } from '../../app/config-file.ts';
 import { defaultDataDir, reasonOf } from '../../app/data-dir.ts';
+import { replaceable } from '../../app/path-owners.ts';
 import { isToken, tokenFiles } from '../../app/tokens.ts';
 import { AgentApi, AgentError } from '../../client/agent-api.ts';
 import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../../client/discover.ts';
@@ -30,6 +31,7 @@ import {
   judgeDetection,
   judgeFiles,
   judgeHealth,
+  judgePlace,
   judgePort,
   judgeSelfTest,
   judgeService,
@@ -58,6 +60,7 @@ export async function doctor(options: DoctorOptions): Promise<ExitCode> {
 }
 
 async function examine(dir: string): Promise<Finding[]> {
+  const risk = replaceable(dir);
   let agent: AgentFile;
   try {
     agent = await findAgent(dir);
@@ -69,12 +72,14 @@ async function examine(dir: string): Promise<Finding[]> {
     return [
       { check: 'agent', verdict: 'problem', said, remedy },
       ...(await couldStart(dir)),
+      ...(risk === null ? [] : [judgePlace(risk)]),
       judgeService(await serviceState(), 0),
     ];
   }
   const uid = ownerOf(agent.pid);
   const [asked, files] = await Promise.all([ask(dir, agent), fileFacts(dir)]);
-  const base = [judgeFiles(files, uid), judgeAccount(uid)];
+  const place = process.platform === 'win32' ? [] : [judgePlace(risk)];
+  const base = [judgeFiles(files, uid), ...place, judgeAccount(uid)];
   const last = judgeService(await serviceState(), agent.pid);
   if (typeof asked === 'string') {
     const remedy = 'see the log of the agent; a restart of the agent is harmless';

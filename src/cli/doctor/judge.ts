@@ -112,6 +112,13 @@ export function judgeFiles(files: readonly FileFacts[], agentUid: number | null)
     : { check, verdict: 'ok', said: 'nobody has rights on them who should not' };
 }
 
+/** `risk`: how somebody else could replace the data directory; null: in no way. */
+export function judgePlace(risk: { readonly said: string; readonly remedy: string } | null): Finding {
+  const check = 'data directory';
+  if (risk !== null) return { check, verdict: 'problem', ...risk };
+  return { check, verdict: 'ok', said: 'nobody but its owner and root can put another in its place' };
+}
+
 /** A clock this far from the agent's was set by somebody, ms; the agent itself tells it from 5 min on. */
 const CLOCK_OFF_MS = 60_000;
 const CLOCK_NEAR_MS = 2_000;
