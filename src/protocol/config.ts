@@ -41,13 +41,9 @@ const window = z
   );
 
 const pattern = z.string().check(z.minLength(1), z.maxLength(1_024));
-/** What no base name has, or what would be taken for a glob that it is not (contract C8): such an entry never matches. */
+/** What no base name has: such an entry would never match. A star is legal in a file's name, and means itself (contract C8). */
 const baseName = pattern.check(
-  z.regex(/^[^/\\]*$/, {
-    error: 'must be a file name without its folder: a "path" like "*/folder/x" has both',
-    abort: true,
-  }),
-  z.regex(/^[^*?]*$/, 'must be an exact file name: * and ? are for a "path" like "*/x*"'),
+  z.regex(/^[^/\\]*$/, 'must be a file name without its folder: a "path" like "*/folder/x" has both'),
 );
 const matchEntry = z
   .strictObject({ name: z.optional(baseName), path: z.optional(pattern), command: z.optional(pattern) })

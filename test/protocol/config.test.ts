@@ -162,13 +162,6 @@ describe('C9: impossible values are told at their path', () => {
     },
   );
 
-  test.each(['Roblox*', 'x?.exe'])('C8: a name is no glob, so that %s is told as one for a path', (name) => {
-    const games = [{ id: 'a', match: [{ name: 'a' }, { name }], ignore: [{ name }] }];
-    const message = expect.stringMatching(/exact file name: .* are for a "path" like/);
-    const errors = ['match.1', 'ignore.0'].map((at) => ({ path: `games.0.${at}.name`, message }));
-    expect(parseConfig({ games })).toEqual({ ok: false, errors });
-  });
-
   test('a name that cannot be one is told with what it may be', () => {
     const result = parseConfig({ profiles: { 'a b': {} } });
     expect(!result.ok && result.errors[0]?.message).toMatch(/1 to 64/);
