@@ -28,8 +28,8 @@ const REARM_WINDOW_MS = 10_000;
 export function warn(turn: Turn, session: OpenSession, bounds: Bounds): void {
   const { state } = turn;
   const child = childOf(turn, session.child);
-  rearm(child, ALL_GAMES, bounds.child);
-  rearm(child, session.game, bounds.game);
+  rearm(turn, child, ALL_GAMES, bounds.child);
+  rearm(turn, child, session.game, bounds.game);
   const bound = bounds.tightest;
   if (!bound || bound.by === 'pause') return;
   const scope = bound.by === 'game' ? session.game : ALL_GAMES;
@@ -60,7 +60,7 @@ export function rearmAbsent(turn: Turn): void {
     if ((child.record.given[ALL_GAMES] ?? []).length === 0) continue;
     if ([...state.sessions.values()].some((s) => s.child === child.id && isRunning(s))) continue;
     const then = { ...state, nowMs: openedMs(turn, child) ?? state.nowMs };
-    rearm(child, ALL_GAMES, boundsOf(then, child, null).child);
+    rearm(turn, child, ALL_GAMES, boundsOf(then, child, null).child);
   }
 }
 
@@ -75,12 +75,15 @@ function openedMs({ state, beforeMs }: Turn, child: ChildState): number | null {
   return fromMs > beforeMs && fromMs <= state.nowMs ? fromMs : null;
 }
 
-function rearm(child: ChildState, scope: string, bound: Bound | null): void {
+/** Kept at once: later what remains may be below the warning, and a fresh actor would take it for given. */
+function rearm(turn: Turn, child: ChildState, scope: string, bound: Bound | null): void {
   const given = child.record.given[scope];
   if (!given || given.length === 0 || bound?.by === 'pause') return;
   const margin = bound?.by === 'window' ? REARM_WINDOW_MS : REARM_MS;
   const kept = bound ? given.filter((warning) => warning * 60_000 >= bound.remainingMs - margin) : [];
-  if (kept.length < given.length) child.record.given = { ...child.record.given, [scope]: kept };
+  if (kept.length === given.length) return;
+  child.record.given = { ...child.record.given, [scope]: kept };
+  turn.write = true;
 }
 
 function give(turn: Turn, session: OpenSession, child: ChildState, bound: Bound, warning: number): void {

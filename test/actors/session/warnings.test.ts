@@ -19,6 +19,19 @@ describe('T4: a time that runs out by itself', () => {
     },
   );
 
+  it('T7: what a window armed again as it opened is kept: a restart of the agent in it swallows no warning', () => {
+    const pc = machine({ allowed: { default: ['18:00-19:00'] }, grace_seconds: 0 });
+    pc.start('roblox', KID);
+    pc.advance(2 * HOUR + 55 * MINUTE + 30_000);
+    pc.agentDown();
+    pc.agentUp();
+    pc.advance(80_000);
+    pc.start('roblox', KID);
+    expect(warnings(pc)).toEqual([5]);
+    pc.advance(3 * MINUTE);
+    expect(warnings(pc)).toEqual([5, 1]);
+  });
+
   it('minutes given outside of a window are warned of, also when the game starts later', () => {
     const pc = machine({ allowed: { default: ['08:00-16:10'] }, grace_seconds: 0 });
     pc.start('roblox', KID);
