@@ -219,7 +219,10 @@ function noteSuspend(turn: Turn, suspendedMs: number): void {
   const { state } = turn;
   if (suspendedMs < SUSPEND_MS || state.awaitingSnapshot) return;
   for (const session of state.sessions.values()) {
-    if (isRunning(session)) noteGap(session, state.nowMs - suspendedMs, state.nowMs, 0, 'suspend');
+    if (!isRunning(session)) continue;
+    noteGap(session, state.nowMs - suspendedMs, state.nowMs, 0, 'suspend');
+    // A fresh actor looks from its own start on, and would not see it any more.
+    turn.write = true;
   }
 }
 

@@ -104,6 +104,21 @@ describe('suspend (T3)', () => {
     expect(agentEvents(pc)).toEqual([]);
   });
 
+  it('T7: a suspend stays listed though the agent is killed soon after the wake', () => {
+    const pc = machine();
+    const pid = pc.start('roblox', KID);
+    pc.advance(10 * MINUTE + SECOND);
+    pc.suspend(5 * HOUR);
+    pc.advance(20 * SECOND);
+    pc.agentDown();
+    pc.agentUp();
+    pc.stop(pid);
+    pc.advance(MINUTE);
+    const [ended] = sessions(pc, 'session_ended');
+    expect(ended?.duration_seconds).toBe(621);
+    expect(ended?.gaps).toMatchObject([{ from: '2026-01-15T16:10:01.000Z', reason: 'suspend' }]);
+  });
+
   it('T2: a night asleep opens the new day', () => {
     const pc = machine({ daily_limit_minutes: 20 });
     pc.start('roblox', KID);
