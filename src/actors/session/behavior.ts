@@ -254,13 +254,17 @@ function extraOn(extra: Extra | null, today: string, nowMs: number): Extra | nul
 function endPauses(turn: Turn): void {
   for (const { record } of turn.state.children.values()) {
     const untilMs = record.pause?.untilMs ?? null;
-    if (untilMs === null) continue;
-    if (untilMs > turn.state.nowMs) {
-      wakeAtTime(turn, untilMs);
-    } else {
-      record.pause = null;
-      turn.write = true;
-    }
+    if (untilMs === null || untilMs > turn.state.nowMs) continue;
+    record.pause = null;
+    turn.write = true;
+  }
+}
+
+/** Once the message is taken in: it may be what pauses. A pause that ends unseen would be one with the next. */
+function wakeForPauses(turn: Turn): void {
+  for (const { record } of turn.state.children.values()) {
+    const untilMs = record.pause?.untilMs ?? null;
+    if (untilMs !== null) wakeAtTime(turn, untilMs);
   }
 }
 
@@ -329,6 +333,7 @@ function conclude(turn: Turn, nothingWaits: boolean): void {
   const { state } = turn;
   const now = state.reading.awakeMs;
   wakeAt(turn, now + opensInMs(state.clock, state.reading));
+  wakeForPauses(turn);
   rearmAbsent(turn);
   if (state.awaitingSnapshot) return;
   chargeAll(turn);

@@ -8,8 +8,8 @@ import type { LimitName } from '../../protocol/events.ts';
 import type { Bound } from './budget.ts';
 import { notification } from './events.ts';
 import { clockTime, duration, explain, reason } from './explain.ts';
-import { gameName, type Member, type OpenSession, profileIn, type TimeUp } from './state.ts';
-import { childOf, mayTell, type Turn, wakeAt } from './turn.ts';
+import { calendarIn, gameName, type Member, type OpenSession, profileIn, type TimeUp } from './state.ts';
+import { childOf, mayTell, type Turn, wakeAt, wakeAtTime } from './turn.ts';
 
 const LIMITS: readonly LimitName[] = ['day', 'week', 'game', 'window', 'pause'];
 const FIRST_RETRY_MS = 1_000;
@@ -25,6 +25,7 @@ export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): 
     if (bound) wakeAt(turn, now + bound.remainingMs);
     return;
   }
+  if (bound.by === 'window') wakeAtOpening(turn, session);
   const graceMs = (profileIn(turn.state, session.child)?.grace_seconds ?? 0) * 1_000;
   const closing = mustClose(turn, session, bound);
   if (!session.up) {
@@ -35,6 +36,14 @@ export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): 
     session.up = upByOther(turn, session, session.up, bound, closing ? graceMs : null);
   }
   if (session.up.closeAwakeMs !== null) closeWhenDue(turn, session, bound, session.up.closeAwakeMs);
+}
+
+/** What ran on until its window opened has time again, and warnings of it: not only from the next look on. */
+function wakeAtOpening(turn: Turn, session: OpenSession): void {
+  const { state } = turn;
+  const allowed = profileIn(state, session.child)?.allowed;
+  const opensMs = allowed ? calendarIn(state).windowAt(allowed, state.nowMs).untilMs : null;
+  if (opensMs !== null) wakeAtTime(turn, opensMs);
 }
 
 /**

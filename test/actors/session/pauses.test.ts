@@ -24,6 +24,30 @@ describe('a pause beside a limit (T6)', () => {
     expect(closes(pc).map((c) => c.cause)).toEqual(['day']);
   });
 
+  it('T6: a pause that began after another was over is told, and has its own grace time', () => {
+    const pc = machine({ grace_seconds: 20 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(SECOND);
+    order(pc, 'pause', { minutes: 0.05 });
+    pc.advance(12 * SECOND);
+    order(pc, 'pause', {});
+    expect(notifications(pc, 'pause')).toHaveLength(2);
+    pc.advance(20 * SECOND - 1);
+    expect(pc.isRunning(pid)).toBe(true);
+    pc.advance(1);
+    expect(pc.isRunning(pid)).toBe(false);
+  });
+
+  it('T6: a time that is up and not closed is told the moment the pause before it is over', () => {
+    const pc = machine({ allowed: { default: ['09:00-10:00'] }, auto_close: false });
+    pc.advance(3 * SECOND);
+    pc.start('roblox', KID, { obedience: 'denied' });
+    pc.advance(2 * MINUTE);
+    order(pc, 'pause', { minutes: 0.2 });
+    pc.advance(12 * SECOND);
+    expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(2);
+  });
+
   it('T6: a pause after the limit is told too; where only a pause closes, it closes after the grace time', () => {
     for (const auto_close of [true, false]) {
       const pc = machine({ daily_limit_minutes: 10, grace_seconds: 60, auto_close });

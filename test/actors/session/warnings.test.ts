@@ -32,6 +32,16 @@ describe('T4: a time that runs out by itself', () => {
     expect(warnings(pc)).toEqual([5, 1]);
   });
 
+  it('a game that ran on until its window opened is warned of its end', () => {
+    const pc = machine(
+      { allowed: { default: ['18:00-18:01'] }, warn_minutes: [0.75], auto_close: false },
+      { wall: '2026-01-15T17:58:48' },
+    );
+    pc.start('roblox', KID);
+    pc.advance(2 * MINUTE);
+    expect(warnings(pc)).toEqual([0.75]);
+  });
+
   it('minutes given outside of a window are warned of, also when the game starts later', () => {
     const pc = machine({ allowed: { default: ['08:00-16:10'] }, grace_seconds: 0 });
     pc.start('roblox', KID);
