@@ -342,6 +342,6 @@ function conclude(turn: Turn, nothingWaits: boolean): void {
     if (!isRunning(session)) continue;
     const bounds = boundsOf(state, childOf(turn, session.child), session.game);
     warn(turn, session, bounds);
-    enforce(turn, session, bounds.tightest);
+    enforce(turn, session, bounds);
   }
 }

@@ -31,22 +31,24 @@ export interface Bounds {
   readonly game: Bound | null;
   /** The smaller of the two. */
   readonly tightest: Bound | null;
+  /** The smallest of those that are no pause. */
+  readonly limit: Bound | null;
 }
 
 /** `game` null: the child as such. */
 export function boundsOf(state: SessionState, child: ChildState, game: string | null): Bounds {
   const profile = profileIn(state, child.id);
-  if (!profile) return { child: null, game: null, tightest: null };
+  if (!profile) return { child: null, game: null, tightest: null, limit: null };
   const weekday = calendarIn(state).weekday(state.clock.day.day);
   const extra = extraToday(state, child);
-  const own = smallest([
-    pauseBound(state, child),
+  const limit = smallest([
     dayBound(child, profile, weekday, extra),
     weekBound(child, profile, extra),
     windowBound(state, profile, extra),
   ]);
+  const own = smallest([pauseBound(state, child), limit]);
   const ofGame = game === null ? null : gameBound(child, profile, game, weekday, extra);
-  return { child: own, game: ofGame, tightest: smallest([own, ofGame]) };
+  return { child: own, game: ofGame, tightest: smallest([own, ofGame]), limit: smallest([limit, ofGame]) };
 }
 
 /** The extensions of today; those of another day are over. */

@@ -5,7 +5,7 @@
  */
 import type { CloseReport } from '../../protocol/commands.ts';
 import type { LimitName } from '../../protocol/events.ts';
-import type { Bound } from './budget.ts';
+import type { Bound, Bounds } from './budget.ts';
 import { notification } from './events.ts';
 import { clockTime, duration, explain, reason } from './explain.ts';
 import { calendarIn, gameName, type Member, type OpenSession, profileIn, type TimeUp } from './state.ts';
@@ -17,9 +17,10 @@ const LONGEST_RETRY_MS = 30_000;
 /** A close of which nothing was heard is ordered again this long after its own waiting time, ms. */
 const UNREPORTED_MS = 15_000;
 
-/** Looks at one running session and its tightest bound. */
-export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): void {
+/** Looks at one running session and what bounds it. */
+export function enforce(turn: Turn, session: OpenSession, bounds: Bounds): void {
   const now = turn.state.reading.awakeMs;
+  const bound = bounds.tightest;
   if (!bound || bound.remainingMs > 0) {
     timeIsNotUp(turn, session);
     if (bound) wakeAt(turn, now + bound.remainingMs);
@@ -35,7 +36,15 @@ export function enforce(turn: Turn, session: OpenSession, bound: Bound | null): 
   } else if (closing !== (session.up.closeAwakeMs !== null) || session.up.by !== bound.by) {
     session.up = upByOther(turn, session, session.up, bound, closing ? graceMs : null);
   }
+  const limitIsUp = bounds.limit !== null && bounds.limit.remainingMs <= 0;
+  if (session.up.overLimit && !limitIsUp) limitIsLifted(turn, session, session.up);
   if (session.up.closeAwakeMs !== null) closeWhenDue(turn, session, bound, session.up.closeAwakeMs);
+}
+
+/** A parent gave time while play was paused: if it is used up when the pause is over, that is another end. */
+function limitIsLifted(turn: Turn, session: OpenSession, up: TimeUp): void {
+  session.up = { ...up, overLimit: false };
+  turn.write = true;
 }
 
 /** What ran on until its window opened has time again, and warnings of it: not only from the next look on. */
@@ -48,8 +57,9 @@ function wakeAtOpening(turn: Turn, session: OpenSession): void {
 
 /**
  * It is up by another bound now. Between a pause and a limit, and when it begins or ceases to be closed, that is news of
- * its own and told. A limit that shows when a pause is over has its own grace time, but for a game that was to be closed
- * already. From one limit to the next, and into a pause, the grace time goes on: what the child plays on never begins it anew.
+ * its own and told. A limit that first shows when a pause is over has its own grace time, but for a game that was to be
+ * closed already. From one limit to the next, into a pause and out of it again, the grace time goes on: what the child plays on
+ * never begins it anew.
  */
 function upByOther(
   turn: Turn,
@@ -59,15 +69,15 @@ function upByOther(
   graceMs: number | null,
 ): TimeUp {
   const now = turn.state.reading.awakeMs;
-  const afterPause = up.by === 'pause' && bound.by !== 'pause' && (up.closeAwakeMs ?? now) > now;
+  const showsFirst = up.by === 'pause' && !up.overLimit && (up.closeAwakeMs ?? now) > now;
   const closeAwakeMs =
-    graceMs === null ? null : afterPause ? now + graceMs : (up.closeAwakeMs ?? now + graceMs);
+    graceMs === null ? null : showsFirst ? now + graceMs : (up.closeAwakeMs ?? now + graceMs);
   const closes = closeAwakeMs !== null;
   if (!closes) withdrawOrders(session);
   turn.write = true;
   if ((up.by === 'pause') !== (bound.by === 'pause') || closes !== (up.closeAwakeMs !== null))
     tellUp(turn, session, bound, closes ? closedIn(Math.max(0, closeAwakeMs - now)) : 'It is not closed.');
-  return { by: bound.by, closeAwakeMs };
+  return { by: bound.by, closeAwakeMs, overLimit: bound.by === 'pause' && up.closeAwakeMs !== null };
 }
 
 /** A process started while nothing was left: closed at once, unless the grace time of the same play still runs. */

@@ -135,7 +135,7 @@ const openSession = shape<OpenSession>({
   chargedMs: amount,
   byDay: mapOf(amount),
   gaps,
-  up: orNull(shape<TimeUp>({ by: limitName, closeAwakeMs: orNull(num) })),
+  up: orNull(shape<TimeUp>({ by: limitName, closeAwakeMs: orNull(num), overLimit: orAbsent(bool) })),
   gone: orNull(shape<Gone>({ awakeMs: orNull(amount), reason: str, data: sessionData })),
   orders: amount,
 });

@@ -81,6 +81,8 @@ export interface TimeUp {
   readonly by: LimitName;
   /** When the game is closed, awake clock; null: it is only told (`auto_close: false`). */
   readonly closeAwakeMs: number | null;
+  /** A pause stands before a limit that was up when it began and is still, to be closed at that moment. */
+  readonly overLimit?: boolean | undefined;
 }
 
 /** The last process of a session went; the session ends unless one comes back in time. */

@@ -66,6 +66,36 @@ describe('a pause beside a limit (T6)', () => {
     }
   });
 
+  it('T6: a pause in the grace time of a limit does not prolong it, over a restart of the agent neither', () => {
+    const pc = machine({ daily_limit_minutes: 10, grace_seconds: 60 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(10 * MINUTE + 10 * SECOND);
+    order(pc, 'pause', { minutes: 0.5 });
+    pc.advance(20 * SECOND);
+    pc.agentDown();
+    pc.agentUp();
+    pc.advance(30 * SECOND - 1);
+    expect(pc.isRunning(pid)).toBe(true);
+    pc.advance(1);
+    expect(pc.isRunning(pid)).toBe(false);
+    expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(1);
+  });
+
+  it('T6: minutes given in such a pause and used up before its end: that is another end, with its own grace time', () => {
+    const pc = machine({ daily_limit_minutes: 10, grace_seconds: 300 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(10 * MINUTE + 10 * SECOND);
+    order(pc, 'pause', { minutes: 2 });
+    pc.advance(10 * SECOND);
+    order(pc, 'extend_time', { minutes: 1 });
+    pc.advance(MINUTE + 50 * SECOND);
+    expect(notifications(pc, 'time_limit_exceeded').at(-1)).toContain('It is closed in 5 minutes.');
+    pc.advance(5 * MINUTE - 1);
+    expect(pc.isRunning(pid)).toBe(true);
+    pc.advance(1);
+    expect(pc.isRunning(pid)).toBe(false);
+  });
+
   it('T6: a pause taken back where a limit does not close: the game stays, and its end is its own', () => {
     const pc = machine({ daily_limit_minutes: 10, auto_close: false });
     const pid = pc.start('roblox', KID, { obedience: 'denied' });
