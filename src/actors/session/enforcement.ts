@@ -27,7 +27,7 @@ export function enforce(turn: Turn, session: OpenSession, bounds: Bounds): void 
     return;
   }
   if (bound.by === 'window') wakeAtOpening(turn, session);
-  const graceMs = (profileIn(turn.state, session.child)?.grace_seconds ?? 0) * 1_000;
+  const graceMs = graceOf(turn, session);
   const closing = mustClose(turn, session, bound);
   if (!session.up) {
     session.up = { by: bound.by, closeAwakeMs: closing ? now + graceMs : null };
@@ -80,13 +80,17 @@ function upByOther(
   return { by: bound.by, closeAwakeMs, overLimit: bound.by === 'pause' && up.closeAwakeMs !== null };
 }
 
-/** A process started while nothing was left: closed at once, unless the grace time of the same play still runs. */
-export function refuseStart(turn: Turn, session: OpenSession, bound: Bound): void {
+/**
+ * A process started while nothing was left: closed at once, but for a play that goes on (a teleport over the end of a window).
+ * It was never told, so its grace time begins, and only once: quitting and coming back again and again meets the same end.
+ */
+export function refuseStart(turn: Turn, session: OpenSession, bound: Bound, goesOn: boolean): void {
   const now = turn.state.reading.awakeMs;
   const child = childOf(turn, session.child);
   const count = (child.record.relaunches[session.game] ?? 0) + 1;
   child.record.relaunches = { ...child.record.relaunches, [session.game]: count };
-  session.up ??= { by: bound.by, closeAwakeMs: mustClose(turn, session, bound) ? now : null };
+  const firstMs = now + (goesOn ? graceOf(turn, session) : 0);
+  session.up ??= { by: bound.by, closeAwakeMs: mustClose(turn, session, bound) ? firstMs : null };
   const { closeAwakeMs } = session.up;
   const again = count > 1 ? ` It was started ${count} times with no time left today.` : '';
   const outcome = closeAwakeMs === null ? 'It is not closed.' : closedIn(Math.max(0, closeAwakeMs - now));
@@ -109,6 +113,10 @@ export function closeReported(turn: Turn, ticket: string, reports: readonly Clos
 export function causeOf(member: Member): 'limit' | 'pause' | null {
   if (!member.order) return null;
   return member.order.cause === 'pause' ? 'pause' : 'limit';
+}
+
+function graceOf(turn: Turn, session: OpenSession): number {
+  return (profileIn(turn.state, session.child)?.grace_seconds ?? 0) * 1_000;
 }
 
 function mustClose(turn: Turn, session: OpenSession, bound: Bound): boolean {

@@ -55,7 +55,7 @@ export function processStarted(
     session.provenMs = ranTo + biasOf(state);
   }
   if (!continued) turn.events.push(sessionEvent('session_started', sessionData(turn, session, null)));
-  if (before && before.remainingMs <= 0) refuseStart(turn, session, before);
+  if (before && before.remainingMs <= 0) refuseStart(turn, session, before, continued !== null);
   turn.write = true;
 }
 
