@@ -29,6 +29,7 @@ import {
   processStarted,
   processStopped,
   reconcile,
+  sleepGone,
 } from './plays.ts';
 import type { ProvenMoment } from './proven-file.ts';
 import { provenSince, restore } from './restore.ts';
@@ -183,7 +184,7 @@ function advance(turn: Turn, reading: Reading, chargeableToAwakeMs: number): voi
   state.reading = reading;
   state.nowMs = trustedMs(look.clock, reading);
   state.wakeAwakeMs = Number.POSITIVE_INFINITY;
-  if (sameBoot) noteSuspend(turn, reading.elapsedMs - before.elapsedMs - (reading.awakeMs - before.awakeMs));
+  if (sameBoot) noteSuspend(turn, before);
   if (look.opened) openDay(turn, day.day);
   const adoptsMs = state.nowMs + opensInMs(state.clock, reading);
   for (const change of look.changes) turn.events.push(clockChanged(state, change, adoptsMs));
@@ -215,9 +216,14 @@ function keepLengths(turn: Turn, stepMs: number): void {
   }
 }
 
-function noteSuspend(turn: Turn, suspendedMs: number): void {
+function noteSuspend(turn: Turn, before: Reading): void {
   const { state } = turn;
-  if (suspendedMs < SUSPEND_MS || state.awaitingSnapshot) return;
+  const { reading } = state;
+  const suspendedMs = reading.elapsedMs - before.elapsedMs - (reading.awakeMs - before.awakeMs);
+  if (suspendedMs < SUSPEND_MS) return;
+  // A look in between would have shown it.
+  sleepGone(turn, suspendedMs, Math.max(before.awakeMs, turn.lookedAwakeMs));
+  if (state.awaitingSnapshot) return;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
     noteGap(session, state.nowMs - suspendedMs, state.nowMs, 0, 'suspend');

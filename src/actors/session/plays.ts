@@ -8,7 +8,16 @@ import { charge, chargeMember, chargeTo, noteGap } from './charging.ts';
 import { uncoveredFrom } from './coverage.ts';
 import { causeOf, refuseStart } from './enforcement.ts';
 import { endOfSession, sessionData, sessionEvent } from './events.ts';
-import { biasOf, isRunning, type Member, type OpenSession, profileIn, sessionKey } from './state.ts';
+import {
+  biasOf,
+  type Gone,
+  isRunning,
+  type Member,
+  type OpenSession,
+  profileIn,
+  type SessionState,
+  sessionKey,
+} from './state.ts';
 import { childOf, type Turn, wakeAt } from './turn.ts';
 
 type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>;
@@ -115,15 +124,28 @@ export function reconcile(turn: Turn, { processes: running }: Snapshot): void {
   turn.write = true;
 }
 
+/**
+ * The machine slept for so long, after `afterAwakeMs`: of the rejoin time that was left then so much is over. What came back
+ * before the sleep may be heard of only now, and is in time as before.
+ */
+export function sleepGone(turn: Turn, asleepMs: number, afterAwakeMs: number): void {
+  for (const session of turn.state.sessions.values()) {
+    const { gone } = session;
+    if (!gone) continue;
+    const leftMs = rejoinEnd(turn.state, gone) - afterAwakeMs;
+    if (leftMs <= 0) continue;
+    session.gone = { ...gone, sleptMs: (gone.sleptMs ?? 0) + Math.min(asleepMs, leftMs) };
+    turn.write = true;
+  }
+}
+
 /** Sessions that nothing came back to in time are over. `mayEnd`: nothing waits behind this step that may have come back. */
 export function endOverdue(turn: Turn, mayEnd: boolean): void {
   const { state } = turn;
-  const rejoinMs = state.config.sessions.rejoin_seconds * 1_000;
   for (const session of [...state.sessions.values()]) {
     if (!session.gone) continue;
-    const { awakeMs } = session.gone;
-    const ends =
-      awakeMs === null ? Number.NEGATIVE_INFINITY : Math.max(awakeMs + rejoinMs, state.blindUntilAwakeMs);
+    const until = rejoinEnd(state, session.gone);
+    const ends = Number.isFinite(until) ? Math.max(until, state.blindUntilAwakeMs) : until;
     if (mayEnd && state.reading.awakeMs >= ends) endSession(turn, session);
     else wakeAt(turn, ends);
   }
@@ -217,9 +239,13 @@ function uniqueStart(turn: Turn, childId: string, startMs: number): number {
 }
 
 function comesBackInTime(turn: Turn, session: OpenSession, startAwakeMs: number): boolean {
-  if (!session.gone) return true;
-  const { awakeMs } = session.gone;
-  return awakeMs !== null && startAwakeMs - awakeMs <= turn.state.config.sessions.rejoin_seconds * 1_000;
+  return !session.gone || startAwakeMs <= rejoinEnd(turn.state, session.gone);
+}
+
+/** Until then what comes back is the same play, awake clock: it stands still in sleep, the rejoin time does not. */
+function rejoinEnd(state: SessionState, { awakeMs, sleptMs = 0 }: Gone): number {
+  if (awakeMs === null) return Number.NEGATIVE_INFINITY;
+  return awakeMs + state.config.sessions.rejoin_seconds * 1_000 - sleptMs;
 }
 
 function chargeAbsence(turn: Turn, session: OpenSession): void {

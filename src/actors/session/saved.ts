@@ -136,7 +136,9 @@ const openSession = shape<OpenSession>({
   byDay: mapOf(amount),
   gaps,
   up: orNull(shape<TimeUp>({ by: limitName, closeAwakeMs: orNull(num), overLimit: orAbsent(bool) })),
-  gone: orNull(shape<Gone>({ awakeMs: orNull(amount), reason: str, data: sessionData })),
+  gone: orNull(
+    shape<Gone>({ awakeMs: orNull(amount), sleptMs: orAbsent(amount), reason: str, data: sessionData }),
+  ),
   orders: amount,
 });
 

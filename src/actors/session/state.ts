@@ -89,6 +89,8 @@ export interface TimeUp {
 export interface Gone {
   /** Awake clock; null: in another boot, so that nothing comes back in time. */
   readonly awakeMs: number | null;
+  /** So much of the rejoin time went by in sleep, ms; absent: nothing of it. */
+  readonly sleptMs?: number | undefined;
   readonly reason: string;
   /** The session as it stood at that moment. */
   readonly data: SessionData;
