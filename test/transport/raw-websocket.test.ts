@@ -37,7 +37,8 @@ async function talk(chunks: readonly Uint8Array[], waits: boolean): Promise<stri
     await socket.gone;
     return [...came(), 'waits'];
   }
-  socket.send(frame({ payload: ALIVE_QUESTION }));
+  // A frame without a mask is given the next four bytes as one, so that a mask at random would be read as whatever frame it is.
+  socket.send(frame({ payload: ALIVE_QUESTION, mask: '\x03\x03\x03\x03' }));
   await socket.until(() => came().some((line) => line === ALIVE));
   const lines = came();
   socket.socket.destroy();
