@@ -38,6 +38,8 @@ export const wineEnv: NodeJS.ProcessEnv & { readonly HOME: string } = {
   WINEDEBUG: '-all',
   WINEDLLOVERRIDES: 'mscoree,mshtml,winemenubuilder.exe=',
   HOME: join(WINE, 'home'),
+  // Wine's server makes a folder there and leaves it.
+  TMPDIR: WINE,
   // A path of Linux, which Windows' Node would warn about.
   NODE_EXTRA_CA_CERTS: '',
 };
