@@ -104,21 +104,30 @@ export function procReader({
     const tids = readdirSync(`${root}/${pid}/task`).filter((tid) => tid !== String(pid));
     const folders = tids.map((tid) => `${root}/${pid}/task/${tid}`);
     for (const folder of folders) {
-      const link = tolerant(() => readlinkSync(`${folder}/exe`));
-      const look = link === undefined ? null : withExecutable(pid, executablePath(link), watched, folder);
-      if (look && tolerant(() => readlinkSync(`${folder}/exe`)) !== undefined) return look;
+      const exe = tolerant(() => executable(folder));
+      const look = exe === undefined ? null : withExecutable(pid, exe, watched, folder);
+      if (look && tolerant(() => executable(folder)) !== undefined) return look;
     }
     // Dead to the last: only a debugger that does not look keeps them.
     const isDead = (folder: string) => tolerant(() => stat(folder)?.state) === 'Z';
     return folders.length > 0 && folders.every(isDead) ? { is: 'gone' } : null;
   }
 
-  /** Of a folder so deep that the link cannot say it. null: not this way. */
-  function deepExecutable(pid: number): string | null {
-    const folder = `${root}/${pid}`;
+  /** Throws what the system throws when it reads the link. */
+  function executable(folder: string): string {
+    try {
+      return executablePath(readlinkSync(`${folder}/exe`));
+    } catch (thrown) {
+      const deep = errorCode(thrown) === 'ENAMETOOLONG' ? tolerant(() => deepExecutable(folder)) : null;
+      if (deep) return executablePath(deep);
+      throw thrown;
+    }
+  }
+
+  /** In a folder so deep that the link cannot say it. null: the memory does not say it either. */
+  function deepExecutable(folder: string): string | null {
     const code = Number.parseInt(stat(folder)?.execution ?? '', 10);
-    const path = Number.isNaN(code) ? null : longPath(folder, code);
-    return path && executablePath(path);
+    return Number.isNaN(code) ? null : longPath(folder, code);
   }
 
   function withExecutable(pid: number, exe: string, watched: boolean, folder = `${root}/${pid}`): Look {
@@ -154,12 +163,10 @@ export function procReader({
     look(pid, watched) {
       let exe: string | null = null;
       try {
-        exe = executablePath(readlinkSync(`${root}/${pid}/exe`));
+        exe = executable(`${root}/${pid}`);
         return withExecutable(pid, exe, watched);
       } catch (thrown) {
         const code = errorCode(thrown);
-        const deep = code === 'ENAMETOOLONG' ? (tolerant(() => deepExecutable(pid)) ?? null) : null;
-        if (deep !== null) return orGone(() => withExecutable(pid, deep, watched));
         if (exe === null && isHidden(code)) return orGone(() => whole(pid, null, watched));
         if (exe === null && code === 'ENOENT') return orGone(() => withoutExecutable(pid, watched));
         return isAbsence(code) ? { is: 'gone' } : { is: 'unreadable' };
