@@ -237,15 +237,16 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
       );
       await until(() => executes(game.pid, folder));
       const target = targetOf(game.pid);
+      // On SIGTERM the shell ends when its `mv` has: none renames while the folder is removed.
       const mover = await sh(
-        `cd ${folder}; i=0; while :; do mv m$i m$((i+1)); i=$((i+1)); [ $i = 1 ] && echo ready; sleep 0.01; done`,
+        `trap exit TERM; cd ${folder}; i=0; while :; do mv m$i m$((i+1)); i=$((i+1)); [ $i = 1 ] && echo ready; sleep 0.01; done`,
       );
       const report = await close(target, 300);
       expect(report.stages?.map((s) => s.stage)).toEqual(['accepted', 'asked', 'forced', 'verified']);
       expect(report.outcome).toBe('closed');
       expect(runs(game.pid)).toBe(false);
       expect(runs(mover.pid)).toBe(true);
-      mover.child.kill('SIGKILL');
+      mover.child.kill('SIGTERM');
       await once(mover.child, 'exit');
     } finally {
       rmSync(folder, { recursive: true, force: true });
