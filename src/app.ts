@@ -104,6 +104,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     close: (task) => executor.close(task),
     log: logger,
   });
+  const forScanner = () => withSelfTest(config, agentId);
   /** What the present life of an actor was started with. */
   const inForce = { scanner: config, session: config };
   const session = new LiveActor<SessionInit, ToSession, FromSession, SessionCalls>({
@@ -130,10 +131,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     init: () => {
       inForce.scanner = config;
       const told = store.told.all().map(({ process }) => process);
-      return { config: withSelfTest(config), bootId: boot, told };
+      return { config: forScanner(), bootId: boot, told };
     },
     onReady: () => {
-      if (inForce.scanner !== config) void scanner.call('configure', [withSelfTest(config)]);
+      if (inForce.scanner !== config) void scanner.call('configure', [forScanner()]);
     },
     onMessage: (message) => router.fromScanner(message),
     onGone: () => router.scannerGone(),
@@ -317,7 +318,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       server?.disconnectWrongTokens();
       server?.closeShutOut();
       // In this order, so that each stop is told before the end of its session, and each start after it (contract E4).
-      await scanner.call('configure', [withSelfTest(config)]);
+      await scanner.call('configure', [forScanner()]);
       router.releaseMoved();
       await session.call('configure', [config]);
       router.takeMoved();

@@ -6,7 +6,7 @@ import type { Config } from '../protocol/config.ts';
 import type { ScannerStats, SettleResult } from '../protocol/messages.ts';
 import type { AgentDesk, Answer, Clock, Store } from '../protocol/ports.ts';
 import { problem } from '../protocol/problems.ts';
-import { SELF_TEST_GAME } from '../protocol/self-test.ts';
+import { selfTestName } from '../protocol/self-test.ts';
 import type { createCommandDesk } from './command-desk.ts';
 import type { ActorHealth } from './health.ts';
 import { healthReasons } from './health.ts';
@@ -66,7 +66,7 @@ export function createDesk(options: DeskOptions): AgentDesk {
           detection,
           store: { ok, unsynced, waiting, ...(reason !== null && { reason }) },
           resources: resources(),
-          self_test: SELF_TEST_GAME.id,
+          self_test: selfTestName(options.agentId),
           rejected_signatures: options.commands.rejected(),
         },
         children: settled.ok ? settled.value.children : {},

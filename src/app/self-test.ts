@@ -4,13 +4,16 @@
  */
 import type { GameConfig } from '../protocol/config.ts';
 import type { GameProcess } from '../protocol/messages.ts';
-import { SELF_TEST_GAME } from '../protocol/self-test.ts';
+import { SELF_TEST_ID, selfTestGame } from '../protocol/self-test.ts';
 
 /** The configuration as the scanner gets it; a configured game of the same process comes first. */
-export function withSelfTest<C extends { readonly games: readonly GameConfig[] }>(config: C): C {
-  return { ...config, games: [...config.games, SELF_TEST_GAME] };
+export function withSelfTest<C extends { readonly games: readonly GameConfig[] }>(
+  config: C,
+  agentId: string,
+): C {
+  return { ...config, games: [...config.games, selfTestGame(agentId)] };
 }
 
 export function isSelfTest(process: GameProcess): boolean {
-  return process.game === SELF_TEST_GAME.id;
+  return process.game === SELF_TEST_ID;
 }

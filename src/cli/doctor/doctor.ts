@@ -175,7 +175,9 @@ async function watchAndTest(
 ): Promise<Finding[]> {
   try {
     const watch = await (websocket ? watchEvents(dir) : pollEvents(dir, now));
-    const tested = facts.self_test ? await runSelfTest(watch) : 'not done: this agent has no self-test';
+    const tested = facts.self_test
+      ? await runSelfTest(watch, facts.self_test)
+      : 'not done: this agent has no self-test';
     watch.close();
     return [judgeDelivery(watch.welcome, { websocket, polling: true }), judgeSelfTest(tested)];
   } catch (error) {

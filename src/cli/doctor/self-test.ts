@@ -1,5 +1,5 @@
 /**
- * The self-test: a harmless process under the name that every agent takes for its test game, watched from its start
+ * The self-test: a harmless process under the name that the agent takes for its test game, watched from its start
  * to the report of its end. It belongs to no child, costs nobody a minute, and closes nothing but itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { reasonOf } from '../../app/data-dir.ts';
 import type { DeliveredEvent } from '../../protocol/events.ts';
-import { SELF_TEST_NAME } from '../../protocol/self-test.ts';
 import type { SelfTestFacts } from './judge.ts';
 import type { Watch } from './watch.ts';
 
@@ -17,13 +16,13 @@ const STAGE_MS = 8_000;
 /** It ends by itself after this, whatever becomes of us, seconds. */
 const LIFE_SECONDS = 60;
 
-/** A text: why no process could be started. */
-export async function runSelfTest(watch: Watch): Promise<SelfTestFacts | string> {
+/** `name` is what the agent calls its test game. A text: why no process could be started. */
+export async function runSelfTest(watch: Watch, name: string): Promise<SelfTestFacts | string> {
   const folder = mkdtempSync(join(tmpdir(), 'playwarden-test-'));
   let process: ChildProcess | null = null;
   try {
     const from = performance.now();
-    process = await startHarmless(folder);
+    process = await startHarmless(folder, name);
     return await follow(process, watch, () => performance.now() - from);
   } catch (error) {
     return `not done: no test process could be started (${reasonOf(error)})`;
@@ -50,12 +49,9 @@ function isOf(event: DeliveredEvent, kind: string, pid: number | undefined): boo
 }
 
 /** A copy of a program that does nothing but wait; settles when it runs. */
-async function startHarmless(folder: string): Promise<ChildProcess> {
+async function startHarmless(folder: string, name: string): Promise<ChildProcess> {
   const [program, args] = waiting();
-  const file = join(
-    folder,
-    globalThis.process.platform === 'win32' ? `${SELF_TEST_NAME}.exe` : SELF_TEST_NAME,
-  );
+  const file = join(folder, globalThis.process.platform === 'win32' ? `${name}.exe` : name);
   copyFileSync(program, file);
   chmodSync(file, 0o755);
   const child = spawn(file, args, { stdio: 'ignore' });
