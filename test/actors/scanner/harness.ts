@@ -130,10 +130,13 @@ export class Games {
     return Object.assign(child, { pid: child.pid });
   }
 
-  /** Ends what was started and still runs, and what that has started. */
+  /** Ends what was started and still runs, and what that has started: until nothing of it is left, for a relay may hand
+      on between the list and the kill. */
   async end(): Promise<void> {
-    for (const { pid, path } of await psList()) {
-      if (path?.startsWith(`${this.dir}/`)) kill(pid);
+    for (;;) {
+      const ours = (await psList()).filter(({ path }) => path?.startsWith(`${this.dir}/`));
+      if (ours.length === 0) break;
+      for (const { pid } of ours) kill(pid);
     }
     await Promise.all(
       [...this.#children].map(async (child) => {
