@@ -120,6 +120,7 @@ function quietProcfs() {
     watched: () => [],
     isWatched: () => false,
     bootId: 'bench',
+    beat: () => {},
     pollIntervalMs: 50,
     // No reconcile comes in between: it is measured by itself.
     reconcileMs: 3_600_000,
@@ -127,6 +128,7 @@ function quietProcfs() {
   const reader = procReader({
     rules: () => rules,
     bootId: 'bench',
+    beat: () => {},
     accountName: () => 'nobody',
     now: systemClock.monotonic,
   });

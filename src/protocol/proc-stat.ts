@@ -1,6 +1,7 @@
 /**
- * What Linux says of a process, as text: /proc/PID/stat, /proc/PID/cmdline and the link /proc/PID/exe. Each actor
- * reads the files itself; this is the one place that understands them, so that both mean the same process. Pure.
+ * What Linux says of a process, as text: /proc/PID/stat and the link /proc/PID/exe (its command line: command-line.ts).
+ * Each actor reads the files itself; this is the one place that understands them, so that both mean the same process.
+ * Pure.
  */
 
 export interface ProcStat {
@@ -64,27 +65,4 @@ export function linuxStartKey(bootId: string, startTicks: string): string {
 /** The link /proc/PID/exe without the mark that the kernel adds once the file is unlinked. */
 export function executablePath(link: string): string {
   return link.replace(/ \(deleted\)$/, '');
-}
-
-const WINE_LOADERS = new Set(['wine', 'wine64', 'wine-preloader', 'wine64-preloader', 'wineloader']);
-
-/** Whether this executable is Wine's own, which runs a program of Windows. */
-export function isWineLoader(path: string): boolean {
-  return WINE_LOADERS.has(path.slice(path.lastIndexOf('/') + 1).toLowerCase());
-}
-
-/**
- * /proc/PID/cmdline as its arguments; empty for a kernel thread, in the middle of an exec, and at the end. Wine's
- * loaders in front of their program are left out: Wine itself moves them away some ms or, while it first sets up a
- * prefix, some seconds after the start, and a command line that changes would make it another process.
- */
-export function commandArguments(cmdline: string): string[] {
-  const text = cmdline.replace(/\0+$/, '');
-  return text === '' ? [] : withoutWineLoaders(text.split('\0'));
-}
-
-/** Of nothing but loaders the last one stays. */
-export function withoutWineLoaders(argv: readonly string[]): string[] {
-  const first = argv.findIndex((arg) => !isWineLoader(arg));
-  return argv.slice(first === -1 ? argv.length - 1 : first);
 }

@@ -17,6 +17,8 @@ export interface ActorHost<Init, Out> {
    * overdue decides health, not the heartbeat. Without `nextInMs` none is due until this is called again.
    */
   worked(nextInMs?: number): void;
+  /** In the midst of work that takes long: the thread lives. Between two pieces of work it beats by itself. */
+  beat(): void;
 }
 
 /** What an actor is, inside its thread. */

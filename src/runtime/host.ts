@@ -36,6 +36,7 @@ export function runActor<Init, In, Out, Calls extends CallMap<Calls>>(
       const now = monotonicMs();
       vitals.worked(now, nextInMs === undefined ? 0 : now + nextInMs);
     },
+    beat: () => vitals.beat(monotonicMs()),
   };
 
   async function run(): Promise<void> {

@@ -1,12 +1,6 @@
 /** What Linux says of a process, read from texts as the kernel writes them. */
 import { describe, expect, it } from 'vitest';
-import {
-  commandArguments,
-  executablePath,
-  isGone,
-  linuxStartKey,
-  parseProcStat,
-} from '../../src/protocol/proc-stat.ts';
+import { executablePath, isGone, linuxStartKey, parseProcStat } from '../../src/protocol/proc-stat.ts';
 
 const stat = (comm: string, state = 'S', threads = 4) =>
   `812 (${comm}) ${state} 700 812 812 0 -1 4194304 95 0 0 0 1 2 0 0 20 0 ${threads} 0 4711 5734400 200 1844674407\n`;
@@ -66,16 +60,4 @@ it('a start key names the boot and the moment in it', () => {
 
 it('an executable whose file was deleted keeps its path', () => {
   expect(executablePath('/games/player (deleted)')).toBe('/games/player');
-});
-
-it('a command line ends without its NULs, and may be empty', () => {
-  expect(commandArguments('a\0b c\0\0')).toEqual(['a', 'b c']);
-  expect(commandArguments('')).toEqual([]);
-});
-
-it('a program under Wine has the same command line before and after Wine moves its loaders out of it', () => {
-  const before = '/usr/lib/wine/wine64-preloader\0/usr/lib/wine/wine64\0C:\\Play.exe\0--wine\0';
-  expect(commandArguments(before)).toEqual(['C:\\Play.exe', '--wine']);
-  expect(commandArguments('C:\\Play.exe\0--wine\0')).toEqual(['C:\\Play.exe', '--wine']);
-  expect(commandArguments('/usr/bin/wine\0')).toEqual(['/usr/bin/wine']);
 });

@@ -3,20 +3,22 @@
  * program, which only the command line names. argv[0] of any other program is its own choice and is never
  * believed: neither can `exec -a` hide a game, nor does `vim RobloxPlayerBeta.exe` become one.
  */
-import { isWineLoader } from '../../protocol/proc-stat.ts';
+import { isWineLoader } from '../../protocol/command-line.ts';
 
 /** What was read of a process. */
 export interface Image {
   /** The executable's full path; a bare name where the platform gives no more; null when it cannot be read. */
   readonly exe: string | null;
-  /** Without Wine's loaders in front of their program (`commandArguments`). */
+  /** The first ones, without Wine's loaders in front of their program (command-line.ts). */
   readonly argv: readonly string[];
+  /** The whole command line; left out: these arguments are all of it. */
+  readonly text?: string;
 }
 
 /** Programs that run a file which their arguments name. */
 interface Interpreter {
   readonly names: RegExp;
-  /** After it there is text or a module, and no file. */
+  /** After it there is text or a module, or the text comes over standard input, and there is no file. */
   readonly noFile: RegExp;
   /** The next argument belongs to it. */
   readonly takesValue: RegExp;
@@ -25,19 +27,19 @@ interface Interpreter {
 const INTERPRETERS: readonly Interpreter[] = [
   {
     names: /^(sh|ash|bash|dash|zsh|ksh|busybox|env)$/,
-    noFile: /^-[a-z]*c/,
+    noFile: /^-[a-z]*[cs]/,
     takesValue: /^([-+][a-z]*o|--(rcfile|init-file))$/i,
   },
   {
     names: /^python[\d.]*$/,
-    noFile: /^-[a-z]*[cm]$/i,
+    noFile: /^-([a-z]*[cm])?$/i,
     takesValue: /^(-[a-z]*[WX]|--check-hash-based-pycs)$/,
   },
-  { names: /^perl[\d.]*$/, noFile: /^-[a-z]*e$/i, takesValue: /^-I$/ },
-  { names: /^ruby[\d.]*$/, noFile: /^-[a-z]*e$/i, takesValue: /^-[CEIr]$/ },
+  { names: /^perl[\d.]*$/, noFile: /^-([a-z]*e)?$/i, takesValue: /^-I$/ },
+  { names: /^ruby[\d.]*$/, noFile: /^-([a-z]*e)?$/i, takesValue: /^-[CEIr]$/ },
   {
     names: /^(node|nodejs)$/,
-    noFile: /^(-[pe]+|--eval|--print)$/,
+    noFile: /^(-[pe]*|--(eval|print)(=.*)?)$/s,
     takesValue: /^(-[Cr]|--(require|import|loader|experimental-loader|conditions|env-file|title))$/,
   },
 ];

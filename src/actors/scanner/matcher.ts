@@ -2,6 +2,7 @@
  * The rules of the configuration, compiled: which game a process is, if any (contract C8). `name` is compared
  * with the base name, `path` with the full path of the same program, `command` with the whole command line.
  */
+import { unshared } from '../../protocol/command-line.ts';
 import type { GameConfig, MatchEntry } from '../../protocol/config.ts';
 import { compileGlob, fold } from './glob.ts';
 import { baseName, type Image, isHost, programPaths } from './image.ts';
@@ -40,14 +41,19 @@ export function compileRules(games: readonly GameConfig[]): Rules {
     match(image) {
       const programs = programPaths(image);
       const folded = programs.map(fold);
-      const command = fold(image.argv.join(' '));
+      let text: string | null = null;
+      // It may be MBs, and few rules ask for it.
+      const command = () => {
+        text ??= fold(image.text ?? image.argv.join(' '));
+        return text;
+      };
       for (const game of compiled) {
         if (folded.some((program) => game.ignore.some((entry) => holds(entry, program, command)))) continue;
         const index = folded.findLastIndex((program) =>
           game.match.some((entry) => holds(entry, program, command)),
         );
         const program = programs[index];
-        if (program !== undefined) return { game: game.id, name: baseName(program) };
+        if (program !== undefined) return { game: game.id, name: unshared(baseName(program)) };
       }
       return null;
     },
@@ -74,6 +80,6 @@ function compileEntry(entry: MatchEntry): Entry {
   };
 }
 
-function holds(entry: Entry, program: string, command: string): boolean {
-  return entry.byProgram(program) && (entry.byCommand === null || entry.byCommand(command));
+function holds(entry: Entry, program: string, command: () => string): boolean {
+  return entry.byProgram(program) && (entry.byCommand === null || entry.byCommand(command()));
 }

@@ -3,8 +3,8 @@
  * programs; only what may be a game is read in full. What the texts mean stands in protocol/proc-stat.ts.
  */
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { COMMAND_LINE_MAX_BYTES, commandLine, keptCommand } from '../../protocol/command-line.ts';
 import {
-  commandArguments,
   executablePath,
   isGone,
   linuxStartKey,
@@ -46,16 +46,19 @@ export interface ProcReaderOptions {
   readonly accountName: AccountName;
   /** The awake clock, ms. */
   readonly now: () => number;
+  /** Called in the midst of many looks: this thread lives. */
+  readonly beat?: () => void;
   readonly root?: string;
 }
 
 const OTHER: Look = { is: 'other', startKey: null };
 
+/** A crowd takes long to look at: so often the thread beats meanwhile. */
+const LOOKS_TO_BEAT = 64;
+
 /** USER_HZ: the unit of the start in /proc/PID/stat, 100 a second on every architecture that Node runs on. */
 const TICK_MS = 10;
 
-/** A command line beyond this is cut: it can be 2 MB and nobody's glob needs that. */
-const COMMAND_MAX_BYTES = 65_536;
 const LINE_MAX_BYTES = 4_096;
 
 /** One for a thread: it keeps a descriptor. */
@@ -64,9 +67,10 @@ export function procReader({
   bootId,
   accountName,
   now,
+  beat = () => {},
   root = '/proc',
 }: ProcReaderOptions): ProcReader {
-  const read = boundedReader(COMMAND_MAX_BYTES);
+  const read = boundedReader(COMMAND_LINE_MAX_BYTES);
   const line = Buffer.allocUnsafe(LINE_MAX_BYTES);
   /**
    * Threads of the kernel stand in /proc as processes, on a quiet PC as half of all, and none ever runs a program: each is
@@ -74,6 +78,7 @@ export function procReader({
    */
   const ofKernel = new Set<number>();
   let newest = 0;
+  let looks = 0;
   /** Read at every tick, so it stays open (80 µs of a tick that wakes the thread); Node closes it with the thread, however that ends. */
   let loadavg: number | undefined;
 
@@ -141,15 +146,15 @@ export function procReader({
     const startKey = linuxStartKey(bootId, seen.startTicks);
     // Of a process without its first thread only the others know.
     const execution = seen.execution ?? tolerant(() => stat(folder))?.execution ?? null;
-    const argv = tolerant(() => commandArguments(read(`${folder}/cmdline`, 'utf8'))) ?? [];
-    const match = rules().match({ exe, argv });
+    const said = commandLine(tolerant(() => read(`${folder}/cmdline`, 'utf8')) ?? '');
+    const match = rules().match({ exe, ...said });
     // Without arguments a host is in the middle of an exec, or ending: nothing says what it runs.
-    const unsaid = exe === null || (argv.length === 0 && isHost(exe));
+    const unsaid = exe === null || (said.argv.length === 0 && isHost(exe));
     if (!match) return watched && unsaid ? { is: 'unreadable' } : { is: 'other', startKey, execution };
     // Ticks count from the boot, sleep included, so on the awake clock this is the latest that it can have been.
     const startedAwakeMs = Math.min(Number(seen.startTicks) * TICK_MS + TICK_MS, now());
     const user = tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null;
-    const command = argv.join(' ');
+    const command = keptCommand(said.text);
     return {
       is: 'game',
       sighting: {
@@ -161,6 +166,8 @@ export function procReader({
 
   return {
     look(pid, watched) {
+      looks += 1;
+      if (looks % LOOKS_TO_BEAT === 0) beat();
       let exe: string | null = null;
       try {
         exe = executable(`${root}/${pid}`);

@@ -2,6 +2,7 @@
  * The scanner without its thread: feeds what the sources see through behavior.ts, posts the outcome, and keeps a
  * source running. When one dies the next takes over, and the better one is tried again later.
  */
+import { isCut } from '../../protocol/command-line.ts';
 import type { SourceName } from '../../protocol/config.ts';
 import type {
   FromScanner,
@@ -184,6 +185,7 @@ class Scanner {
     return {
       clock: this.#parts.clock,
       bootId: this.#parts.host.init.bootId,
+      beat: () => this.#parts.host.beat(),
       rules: () => this.#rules,
       watched: () => watchedPids(this.#state),
       isWatched: (pid) => isWatched(this.#state, pid),
@@ -210,6 +212,8 @@ class Scanner {
 
   /** By the name that it was told by: it may have another one now. */
   #isGame({ path, command, game }: GameProcess): boolean {
+    // What is left of a long command line says nothing to a rule: the next look decides.
+    if (command !== null && isCut(command)) return true;
     return this.#rules.match({ exe: path, argv: command?.split(' ') ?? [] })?.game === game;
   }
 

@@ -29,6 +29,8 @@ export interface SourceContext {
   readonly watched: () => readonly number[];
   readonly isWatched: (pid: number) => boolean;
   readonly bootId: string;
+  /** In the midst of long work: says that the thread lives. */
+  readonly beat: () => void;
   readonly pollIntervalMs: number;
   readonly reconcileMs: number;
 }

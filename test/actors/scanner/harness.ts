@@ -18,6 +18,7 @@ import { sourceFactories } from '../../../src/actors/scanner/platform.ts';
 import { startScanner } from '../../../src/actors/scanner/scanner.ts';
 import type { SourceFactories } from '../../../src/actors/scanner/source.ts';
 import { usageReader } from '../../../src/actors/scanner/usage.ts';
+import { joinedCommandLine } from '../../../src/protocol/command-line.ts';
 import type { GameConfig, SourceName } from '../../../src/protocol/config.ts';
 import type {
   FromScanner,
@@ -26,7 +27,6 @@ import type {
   ScannerConfig,
   ToScanner,
 } from '../../../src/protocol/messages.ts';
-import { withoutWineLoaders } from '../../../src/protocol/proc-stat.ts';
 import type { Actor } from '../../../src/runtime/actor.ts';
 import { type PollingClock, systemClock } from '../../../src/runtime/clock.ts';
 
@@ -190,6 +190,7 @@ export class Watch {
           watch.messages.push(message);
           watch.#wake();
         },
+        beat: () => {},
         worked: () => {
           watch.worked += 1;
         },
@@ -241,7 +242,7 @@ export class Watch {
   async listed(): Promise<number[]> {
     const rules = compileRules(this.#config.games);
     const list = (await psList()).filter(({ path, cmd = '' }) =>
-      rules.match({ exe: path || null, argv: withoutWineLoaders(cmd.split(' ')) }),
+      rules.match({ exe: path || null, ...joinedCommandLine(cmd) }),
     );
     const byPid = new Map(list.map((one) => [one.pid, one]));
     const games = list.filter(({ ppid, cmd }) => byPid.get(ppid)?.cmd !== cmd);

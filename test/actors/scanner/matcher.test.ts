@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileGlob, fold } from '../../../src/actors/scanner/glob.ts';
 import { compileRules } from '../../../src/actors/scanner/matcher.ts';
+import { commandLine } from '../../../src/protocol/command-line.ts';
 import { DEFAULT_CONFIG, type MatchEntry } from '../../../src/protocol/config.ts';
-import { commandArguments } from '../../../src/protocol/proc-stat.ts';
 
 const PLAYER = 'C:\\Users\\kid\\AppData\\Local\\Roblox\\Versions\\version-1\\RobloxPlayerBeta.exe';
 
@@ -81,7 +81,7 @@ describe('C8 the default rules', () => {
     [
       'Wine, just executed',
       '/usr/lib/wine/wine64-preloader',
-      commandArguments(`/usr/lib/wine/wine64-preloader\0/usr/lib/wine/wine64\0${PLAYER}\0`),
+      commandLine(`/usr/lib/wine/wine64-preloader\0/usr/lib/wine/wine64\0${PLAYER}\0`).argv,
       'RobloxPlayerBeta.exe',
     ],
     ['Wine, started by hand', '/usr/bin/wine64', ['RobloxPlayerBeta.exe', '--app'], 'RobloxPlayerBeta.exe'],
@@ -89,7 +89,7 @@ describe('C8 the default rules', () => {
     [
       'Wine, its executable not readable',
       null,
-      commandArguments(`wine64\0${PLAYER}\0`),
+      commandLine(`wine64\0${PLAYER}\0`).argv,
       'RobloxPlayerBeta.exe',
     ],
     [
@@ -141,6 +141,12 @@ describe('C8 the default rules', () => {
       'RobloxPlayerBeta.exe',
     ],
     [
+      'a script after the end of the options',
+      '/usr/bin/bash',
+      ['bash', '-', '/home/kid/RobloxPlayerBeta.exe'],
+      'RobloxPlayerBeta.exe',
+    ],
+    [
       'a script of a shell that is one of many programs',
       '/bin/busybox',
       ['sh', '/home/kid/RobloxPlayerBeta.exe'],
@@ -168,6 +174,10 @@ describe('C8 the default rules', () => {
     ['another of many programs that is given the game', '/bin/busybox', ['ls', 'RobloxPlayerBeta.exe']],
     ['the value of an option', '/usr/bin/python3.11', ['python3', '-W', 'RobloxPlayerBeta.exe']],
     ['a module', '/usr/bin/python3.11', ['python3', '-Bm', 'RobloxPlayerBeta.exe']],
+    ['a shell that reads what it runs', '/usr/bin/bash', ['bash', '-s', '--', 'RobloxPlayerBeta.exe']],
+    ['Python, the same', '/usr/bin/python3.11', ['python3', '-', 'RobloxPlayerBeta.exe']],
+    ['Perl, the same', '/usr/bin/perl', ['perl', '-', 'RobloxPlayerBeta.exe']],
+    ['a text for Node', '/usr/bin/node', ['node', '--eval=0\n', 'RobloxPlayerBeta.exe']],
     ['a shell that calls itself the game', '/usr/bin/bash', [PLAYER]],
     ['another program under Wine that is given the game', '/usr/bin/wine64', ['unpack.exe', PLAYER]],
     ['another program of the Store', 'C:\\WindowsApps\\Other_1\\Windows10Universal.exe', []],

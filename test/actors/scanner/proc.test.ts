@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compileRules } from '../../../src/actors/scanner/matcher.ts';
 import { procReader } from '../../../src/actors/scanner/proc.ts';
+import type { MatchEntry } from '../../../src/protocol/config.ts';
 
 const PID = 100;
 let root: string;
@@ -23,14 +24,15 @@ function write(folder: string, { state, exe }: { readonly state: string; readonl
   if (exe !== undefined) symlinkSync(exe, join(at, 'exe'));
 }
 
-function reader() {
-  const games = [{ id: 'roblox', name: 'Roblox', match: [{ name: 'Player' }], ignore: [] }];
+function reader(entry: MatchEntry = { name: 'Player' }, beat = () => {}) {
+  const games = [{ id: 'roblox', name: 'Roblox', match: [entry], ignore: [] }];
   const rules = compileRules(games);
   return procReader({
     rules: () => rules,
     bootId: 'b',
     accountName: String,
     now: () => 1e9,
+    beat,
     root,
   });
 }
@@ -65,6 +67,27 @@ describe('a process whose first thread has ended', () => {
     write(`${PID}/task/101`, { state: 'Z' });
     write(`${PID}/task/102`, { state: 'Z' });
     expect(look(true)).toEqual({ is: 'gone' });
+  });
+});
+
+describe('a command line', () => {
+  test('C8 is matched as a whole, however long, and kept in short', () => {
+    const entry = { name: 'Player', command: '*--world magic*' };
+    write(`${PID}`, { state: 'S', exe: '/games/Player' });
+    writeFileSync(join(root, `${PID}/cmdline`), `/games/Player\0${'x\0'.repeat(100_000)}--world\0magic\0`);
+    const seen = reader(entry).look(PID, false);
+    expect(seen).toMatchObject({ is: 'game', sighting: { process: { name: 'Player' } } });
+    expect(JSON.stringify(seen).length).toBeLessThan(6_000);
+  });
+
+  test('a crowd takes long: the thread beats meanwhile', () => {
+    write(`${PID}`, { state: 'S', exe: '/bin/sh' });
+    let beats = 0;
+    const crowd = reader({ name: 'Player' }, () => {
+      beats += 1;
+    });
+    for (let count = 0; count < 1_000; count++) crowd.look(PID, false);
+    expect(beats).toBeGreaterThan(10);
   });
 });
 

@@ -29,6 +29,7 @@ class Bench {
       init: { config: config(kid), ledger },
       post: (message: FromSession) => void this.posted.push(structuredClone(message)),
       worked: (nextInMs?: number) => void this.due.push(nextInMs ?? 0),
+      beat: () => {},
     };
     this.actor = createSessionActor(host, this.#clocks(), this.clock);
   }

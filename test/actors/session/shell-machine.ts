@@ -88,6 +88,7 @@ export class ShellMachine {
       },
       post: (output: FromSession) => this.#commit(structuredClone(output)),
       worked: () => {},
+      beat: () => {},
     };
     this.#actor = createSessionActor(host, this.#clocks(), this.#clock);
     this.rescan();

@@ -164,7 +164,7 @@ export class SessionLife extends Thread {
     };
     const worked = () => machine.looked(this.knowsAll);
     this.after(machine.random(200), () => {
-      this.#actor = createSessionActor({ init, post, worked }, machine.clocks, this);
+      this.#actor = createSessionActor({ init, post, worked, beat: () => {} }, machine.clocks, this);
       this.#toMain.send(() => {
         this.isUp = true;
         if (config !== agent.config) void this.call('configure', [agent.config]);

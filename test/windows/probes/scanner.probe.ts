@@ -109,7 +109,12 @@ const scanner = await scannerFor(watch, config);
 
 function scannerFor(heard: Watch, config: ScannerConfig): ReturnType<typeof startScanner> {
   return startScanner({
-    host: { init: { bootId: 'wine', config }, post: (message) => heard.hear(message), worked: () => {} },
+    host: {
+      init: { bootId: 'wine', config },
+      post: (message) => heard.hear(message),
+      worked: () => {},
+      beat: () => {},
+    },
     clock: systemClock,
     platform: process.platform,
     factories: sourceFactories(),

@@ -7,9 +7,9 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { COMMAND_LINE_MAX_BYTES, commandLine, keptCommand } from '../../../protocol/command-line.ts';
 import { isSameExecution } from '../../../protocol/execution.ts';
 import {
-  commandArguments,
   executablePath,
   isGone,
   linuxStartKey,
@@ -36,9 +36,9 @@ const { SIGTERM, SIGKILL } = constants.signals;
 
 /**
  * One for all files: to look for children is to read hundreds, and `readFileSync` takes KBs anew for each, whose size
- * /proc does not tell. As large as the scanner's, so that a longer command line is cut alike.
+ * /proc does not tell.
  */
-const readFile = boundedReader(65_536);
+const readFile = boundedReader(COMMAND_LINE_MAX_BYTES);
 
 export function linuxControl(pidfds: Pidfds | null): ProcessControl {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
@@ -47,12 +47,12 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
     const stat = readStat(pid);
     if (!stat || isGone(stat)) return null;
     const link = readOr(() => readlinkSync(`/proc/${pid}/exe`));
-    const args = commandArguments(readOr(() => readFile(`/proc/${pid}/cmdline`, 'utf8')) ?? '');
+    const { text } = commandLine(readOr(() => readFile(`/proc/${pid}/cmdline`, 'utf8')) ?? '');
     return {
       pid,
       startKey: linuxStartKey(bootId, stat.startTicks),
       path: link === null ? null : executablePath(link),
-      command: args.length === 0 ? null : args.join(' '),
+      command: text === '' ? null : keptCommand(text),
       execution: stat.execution,
       uid: readOr(() => statSync(`/proc/${pid}`).uid),
     };

@@ -3,13 +3,8 @@
  * is late none is begun, and what has not come in time counts as failed, never as empty.
  */
 import type { ProcessDescriptor } from 'ps-list';
-import {
-  commandArguments,
-  isGone,
-  linuxStartKey,
-  parseProcStat,
-  withoutWineLoaders,
-} from '../../../protocol/proc-stat.ts';
+import { commandLine, joinedCommandLine, keptCommand } from '../../../protocol/command-line.ts';
+import { isGone, linuxStartKey, parseProcStat } from '../../../protocol/proc-stat.ts';
 import type { AccountName } from '../accounts.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
@@ -126,14 +121,12 @@ export class PsListSource implements ProcessSource {
       ? linuxStartKey(this.#context.bootId, stat.startTicks)
       : String(seen.startTime?.getTime() ?? 'unknown');
     // ps joins the arguments; only what Wine and interpreters run is taken from them.
-    const argv = readProc
-      ? commandArguments(readProc(pid, 'cmdline'))
-      : withoutWineLoaders((seen.cmd ?? '').split(' '));
-    const match = rules.match({ exe, argv });
+    const said = readProc ? commandLine(readProc(pid, 'cmdline')) : joinedCommandLine(seen.cmd ?? '');
+    const match = rules.match({ exe, ...said });
     const execution = stat ? stat.execution : null;
     if (!match) return { is: 'other', startKey, execution };
     const startedAwakeMs = this.#latestStart(seen.startTime, stat?.startTicks);
-    const command = readProc ? argv.join(' ') : seen.cmd || null;
+    const command = readProc || seen.cmd ? keptCommand(said.text) : null;
     const user = seen.uid === undefined ? null : accountName(seen.uid);
     const process = { pid, startKey, ...match, path, command, user, startedAwakeMs, execution };
     return { is: 'game', sighting: { process, parentPid: seen.ppid } };
