@@ -31,8 +31,8 @@ export function commandLine(cmdline: string): CommandLine {
   if (end === 0) return NOTHING;
   const said = cmdline.slice(0, end);
   const from = afterLoaders(said);
-  const text = said.slice(from).replaceAll('\0', ' ');
-  return { argv: said.slice(from).split('\0', ARGUMENTS_MAX), text };
+  const rest = said.slice(from);
+  return { argv: rest.split('\0', ARGUMENTS_MAX), text: exchanged(rest, '\0', ' ') };
 }
 
 /** A command line whose arguments are joined by spaces already, as `ps` tells it. */
@@ -71,6 +71,16 @@ export function keptCommand(text: string): string {
 /** No command line has a NUL in it once its arguments are joined. */
 export function isCut(kept: string): boolean {
   return kept.includes('\0');
+}
+
+/** `replaceAll` for one character, which takes 2 s where it stands in each place of 6 MB: this takes 50 ms. */
+export function exchanged(text: string, old: string, by: string): string {
+  if (text.length <= KEPT_MAX) return text.replaceAll(old, by);
+  const bytes = Buffer.from(text, 'utf16le');
+  const units = new Uint16Array(bytes.buffer, bytes.byteOffset, text.length);
+  const [from, to] = [old.charCodeAt(0), by.charCodeAt(0)];
+  for (let at = 0; at < units.length; at++) if (units[at] === from) units[at] = to;
+  return bytes.toString('utf16le');
 }
 
 /** A part of a string holds the whole of it in memory (V8's sliced strings): what is kept is copied out of it. */

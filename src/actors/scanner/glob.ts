@@ -3,10 +3,11 @@
  * else is itself. Case is ignored and a backslash is a slash, on both sides. The pieces between the stars are
  * searched from left to right and never again, so a hostile command line cannot make a match slow.
  */
+import { exchanged } from '../../protocol/command-line.ts';
 
 /** Lower case, slashes for backslashes: how both sides are compared. */
 export function fold(text: string): string {
-  return text.toLowerCase().replaceAll('\\', '/');
+  return exchanged(text.toLowerCase(), '\\', '/');
 }
 
 /** Compiles a glob; the function takes text that `fold` has been over. */

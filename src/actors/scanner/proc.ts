@@ -53,8 +53,8 @@ export interface ProcReaderOptions {
 
 const OTHER: Look = { is: 'other', startKey: null };
 
-/** A crowd takes long to look at: so often the thread beats meanwhile. */
-const LOOKS_TO_BEAT = 64;
+/** A crowd takes long to look at: so often the thread beats meanwhile, ms. */
+const BEAT_MS = 250;
 
 /** USER_HZ: the unit of the start in /proc/PID/stat, 100 a second on every architecture that Node runs on. */
 const TICK_MS = 10;
@@ -78,7 +78,7 @@ export function procReader({
    */
   const ofKernel = new Set<number>();
   let newest = 0;
-  let looks = 0;
+  let beatAt = 0;
   /** Read at every tick, so it stays open (80 µs of a tick that wakes the thread); Node closes it with the thread, however that ends. */
   let loadavg: number | undefined;
 
@@ -166,8 +166,11 @@ export function procReader({
 
   return {
     look(pid, watched) {
-      looks += 1;
-      if (looks % LOOKS_TO_BEAT === 0) beat();
+      const atMs = now();
+      if (atMs - beatAt > BEAT_MS) {
+        beatAt = atMs;
+        beat();
+      }
       let exe: string | null = null;
       try {
         exe = executable(`${root}/${pid}`);
