@@ -56,7 +56,6 @@ export const commandEnvelope = z.strictObject({
     }),
   ),
 });
-export type CommandEnvelope = z.infer<typeof commandEnvelope>;
 
 /** A signed command (K5): a compact JWS over the envelope plus `iat`, `exp`, `aud`. */
 export const signedCommand = z.strictObject({ jws: z.string().check(z.minLength(1), z.maxLength(16_384)) });
@@ -88,7 +87,6 @@ export type Command = {
 
 /** What became of one process that was to be closed. */
 export const closeOutcome = z.enum(['closed', 'not_running', 'denied', 'failed']);
-export type CloseOutcome = z.infer<typeof closeOutcome>;
 
 /** How far a close came (contract K4). */
 export const closeStage = z.enum(['accepted', 'asked', 'forced', 'verified']);

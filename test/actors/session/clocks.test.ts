@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { zoneOf } from '../../../src/actors/session/clocks.linux.ts';
 import { clocksOf, systemClocks } from '../../../src/actors/session/clocks.ts';
+import { isTimeZone } from '../../../src/protocol/time-zone.ts';
 import { monotonicMs } from '../../../src/runtime/clock.ts';
 
 describe('the system clocks', () => {
@@ -12,7 +13,7 @@ describe('the system clocks', () => {
     expect(Math.abs(second.awakeMs - monotonicMs())).toBeLessThan(1_000);
     expect(Math.abs(second.wallMs - Date.now())).toBeLessThan(1_000);
     expect(second.bootId).not.toBe('');
-    expect(new Intl.DateTimeFormat('en', { timeZone: second.zone })).toBeDefined();
+    expect(isTimeZone(second.zone)).toBe(true);
   });
 
   it('the zone is what TZ names, else where /etc/localtime points to', () => {
