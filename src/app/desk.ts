@@ -86,7 +86,13 @@ export function createDesk(options: DeskOptions): AgentDesk {
       const range = dayRange(from, to, settled.value.today);
       if ('slug' in range) return { ok: false, problem: range };
       const { usage, sessions } = store.ledger.history(child ?? null, range.from, range.to);
-      return { ok: true, value: { days: usageDays(range, child ? [child] : known, usage, sessions) } };
+      return {
+        ok: true,
+        value: {
+          time_zone: settled.value.timeZone,
+          days: usageDays(range, child ? [child] : known, usage, sessions),
+        },
+      };
     },
   };
 }

@@ -1,14 +1,16 @@
 /**
  * The history of a child as text for a terminal: a bar for each day, the games, the sessions with what nobody
- * watched of them. Minutes are told to the minute, times in the reader's zone. Pure.
+ * watched of them. Minutes are told to the minute, times in the zone whose days are told. Pure.
  */
 import type { UsageDay } from '../app/usage.ts';
 import type { SessionData } from '../protocol/events.ts';
 import { columns, type Paint } from './columns.ts';
 
 export interface ReportLook {
-  /** The reader's zone, for times of day. */
+  /** The agent's zone: its days are told, so are times of day. */
   readonly timeZone: string;
+  /** The reader's own; where it is another one, whose times these are is said. */
+  readonly ownZone: string;
   readonly paint: Paint;
   /** Of the terminal, in characters; left out: wide enough. */
   readonly width?: number | undefined;
@@ -41,7 +43,11 @@ export function reportText(days: readonly UsageDay[], look: ReportLook): string 
     .join('\n\n');
 }
 
-function childText(child: string, days: readonly UsageDay[], { paint, timeZone, width }: ReportLook): string {
+function childText(
+  child: string,
+  days: readonly UsageDay[],
+  { paint, timeZone, ownZone, width }: ReportLook,
+): string {
   const total = sum(days.map((day) => day.used_minutes));
   const sections = [
     [paint('bold', `${child}, ${rangeText(days)}`), '', ...dayLines(days, paint, barCells(width))],
@@ -49,7 +55,10 @@ function childText(child: string, days: readonly UsageDay[], { paint, timeZone, 
   ];
   const sessions = sessionsOf(days);
   if (sessions.length > 0)
-    sections.push([paint('bold', 'Sessions'), ...sessionLines(sessions, timeZone, paint)]);
+    sections.push([
+      paint('bold', ownZone === timeZone ? 'Sessions' : `Sessions, by the clock of ${timeZone}`),
+      ...sessionLines(sessions, timeZone, paint),
+    ]);
   return sections.map((lines) => lines.join('\n')).join('\n\n');
 }
 

@@ -29,11 +29,16 @@ export async function report(options: ReportOptions): Promise<ExitCode> {
   );
   const all = answer.days as unknown as readonly UsageDay[];
   const days = week ? thisWeek(all) : all;
-  if (options.json) console.log(JSON.stringify({ days }, null, 2));
+  if (options.json) console.log(JSON.stringify({ time_zone: answer.time_zone, days }, null, 2));
   else {
     const { columns: width } = process.stdout;
     console.log(
-      reportText(days, { timeZone: zoneOfNode(), paint: paintFor(process.stdout, process.env), width }),
+      reportText(days, {
+        timeZone: answer.time_zone,
+        ownZone: zoneOfNode(),
+        paint: paintFor(process.stdout, process.env),
+        width,
+      }),
     );
   }
   return EXIT.ok;

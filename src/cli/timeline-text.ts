@@ -26,7 +26,7 @@ export function timelineText(
       .map((event) => line(event, children.size > 1, paint));
     return [paint('bold', shortDay(day)), ...columns(rows)].join('\n');
   });
-  const report = reportText(usedDays(usage), { timeZone, paint });
+  const report = reportText(usedDays(usage), { timeZone, ownZone: timeZone, paint });
   return [...(title ? [paint('bold', title)] : []), ...blocks, ...(report ? [report] : [])].join('\n\n');
 }
 

@@ -97,7 +97,7 @@ export class AgentApi {
   usage(
     query: { readonly child?: string; readonly from?: string; readonly to?: string },
     signal: AbortSignal,
-  ): Promise<{ readonly days: readonly UsageDay[] }> {
+  ): Promise<AnswerOf<'GET /desktop/usage'>> {
     return this.#ask({ method: 'GET', path: '/desktop/usage', query, signal });
   }
 

@@ -211,7 +211,12 @@ export const HTTP_ANSWERS = {
     notifications: z.array(DELIVERED.Notification),
     count,
   }),
-  'GET /desktop/usage': z.object({ ...success, days: z.array(usageDay) }),
+  'GET /desktop/usage': z.object({
+    ...success,
+    /** Whose days these are, an IANA name. */
+    time_zone: text,
+    days: z.array(usageDay),
+  }),
   'POST /desktop/command': z.extend(commandAnswer, { timestamp: isoTime, result: commandResult }),
   'POST /sync/confirm': z.object({
     ...success,

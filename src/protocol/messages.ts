@@ -204,6 +204,8 @@ export interface SettleResult {
   readonly children: Readonly<Record<string, ChildStatus>>;
   /** The trusted clock's day. */
   readonly today: string;
+  /** The zone that days follow, an IANA name. */
+  readonly timeZone: string;
   readonly lastTickAwakeMs: number;
 }
 

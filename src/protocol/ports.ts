@@ -235,5 +235,5 @@ export interface AgentDesk {
     child?: string | undefined;
     from?: string | undefined;
     to?: string | undefined;
-  }): Promise<Answer<{ days: readonly unknown[] }>>;
+  }): Promise<Answer<{ time_zone: string; days: readonly unknown[] }>>;
 }

@@ -40,13 +40,32 @@ describe('report', () => {
     const text = await cli('report', '--week');
     expect(text).toMatchObject({ code: 0, stderr: '' });
     expect(text.stdout).toMatch(/^default_child, /);
-    expect(text.stdout).toMatch(/Sessions\n\w{3} \d\d \w{3} {2}\d\d:\d\d–now {2}roblox/);
+    expect(text.stdout).toMatch(/Sessions.*\n\w{3} \d\d \w{3} {2}\d\d:\d\d–now {2}roblox/);
     expect(text.stdout).not.toContain('\u001b');
 
     const { days } = JSON.parse((await cli('report', '--json')).stdout);
     expect(days).toHaveLength(7);
     expect(days[6]).toMatchObject({ child_profile: 'default_child', sessions: [{ game: 'roblox' }] });
     await game.stop();
+  });
+
+  test("T2: times are those of the zone whose days are told, which is named where it is not the reader's", async () => {
+    const name = uniqueGameName();
+    const zone = 'Pacific/Kiritimati';
+    const agent = await agentOf({ config: gameConfig(name, { day: { time_zone: zone } }) });
+    const game = await startGame(name);
+    const token = agent.token('view');
+    const status = () => http({ url: agent.url, path: '/desktop/status', token });
+    await expect.poll(async () => (await status()).json.children.default_child.playing).toBe(true);
+
+    const { stdout } = await cli('report');
+    const { days, time_zone } = JSON.parse((await cli('report', '--json')).stdout);
+    await game.stop();
+    expect(time_zone).toBe(zone);
+    const began = new Date(days[6].sessions[0].time_start);
+    const there = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' });
+    expect(stdout).toContain(`Sessions, by the clock of ${zone}\n`);
+    expect(stdout).toContain(`  ${there.format(began)}–now`);
   });
 
   test('a child that nobody has is told, with those there are', async () => {

@@ -6,7 +6,7 @@ import { thisWeek } from '../../src/cli/report.ts';
 import { duration, reportText } from '../../src/cli/report-text.ts';
 import type { SessionData } from '../../src/protocol/events.ts';
 
-const BERLIN = { timeZone: 'Europe/Berlin', paint: plain };
+const BERLIN = { timeZone: 'Europe/Berlin', ownZone: 'Europe/Berlin', paint: plain };
 
 function session(over: Partial<SessionData>): SessionData {
   return {
@@ -129,8 +129,11 @@ Mon 23 Nov  15:40–now          roblox      <1 min`,
     expect(reportText(week, { ...BERLIN, width: 1 })).toContain('Sat 21 Nov  ███████▓  3 h 21 min');
   });
 
-  test('times of day are those of the reader', () => {
-    expect(reportText(week, { timeZone: 'America/New_York', paint: plain })).toContain('09:00–09:45');
+  test('days and times of day are those of the agent, also for a reader of another zone, who is told whose they are', () => {
+    const here = reportText(week, BERLIN);
+    expect(here).not.toContain('Berlin');
+    const there = reportText(week, { ...BERLIN, ownZone: 'America/New_York' });
+    expect(there).toBe(here.replace('Sessions\n', 'Sessions, by the clock of Europe/Berlin\n'));
   });
 
   test('without play it says so', () => {

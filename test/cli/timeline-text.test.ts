@@ -30,7 +30,7 @@ const simulation: Simulation = {
     row('kim', '2026-11-28', '', 60.5),
     row('lou', '2026-11-29', 'roblox', 5),
   ],
-  status: { children: {}, today: '2026-11-29', lastTickAwakeMs: 0 },
+  status: { children: {}, today: '2026-11-29', timeZone: 'UTC', lastTickAwakeMs: 0 },
 };
 
 test('a timeline goes by day, names the child where there are several, and ends with the minutes used', () => {

@@ -143,6 +143,7 @@ export class CommandBench {
           value: {
             children: Object.fromEntries(children.map((child) => [child, STATUS])),
             today: '2026-01-15',
+            timeZone: 'UTC',
             lastTickAwakeMs: 0,
           },
         }),

@@ -40,7 +40,7 @@ export function echoDesk(): AgentDesk & { readonly asked: unknown[] } {
       asked.push(session_id);
       return { ok: true, value: { session_id, confirmed: true, already: false } };
     },
-    usage: async () => ({ ok: true, value: { days: [] } }),
+    usage: async () => ({ ok: true, value: { time_zone: 'UTC', days: [] } }),
   };
 }
 

@@ -21,6 +21,7 @@ export function statusOf(state: SessionState): SettleResult {
       ids.map((id) => [id, childStatus(state, state.children.get(id) ?? newChild(id))]),
     ),
     today: state.clock.day.day,
+    timeZone: calendarIn(state).zone,
     lastTickAwakeMs: state.reading.awakeMs,
   };
 }
