@@ -17,6 +17,7 @@ import { keepHighestTime } from './app/highest-time.ts';
 import type { LoadLimit } from './app/load-rule.ts';
 import { watchLoad } from './app/load-watch.ts';
 import { failureFields, type Logger } from './app/logger.ts';
+import { createReloads } from './app/reloads.ts';
 import { createResourceMeter } from './app/resources.ts';
 import { keepRetention } from './app/retention.ts';
 import { createRouter } from './app/router.ts';
@@ -142,6 +143,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     poison: poison('scanner'),
   });
 
+  const reloads = createReloads();
   const sync = createSyncDesk(store, clock);
   const settle = () => session.call('settle', [], SETTLE_DEADLINE_MS);
   const highestTime = keepHighestTime(store.meta, clock, () => config.security.parent_keys);
@@ -170,6 +172,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     clock,
     config: () => config,
     router,
+    reloads,
     sync,
     commands,
     settle,
@@ -314,14 +317,19 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       const { host, port } = config.desktop_client.websocket;
       const websocket = { ...next.desktop_client.websocket, host, port };
       config = { ...next, desktop_client: { ...next.desktop_client, websocket } };
-      // Who came without a token while none was required has none now.
-      server?.disconnectWrongTokens();
-      server?.closeShutOut();
-      // In this order, so that each stop is told before the end of its session, and each start after it (contract E4).
-      await scanner.call('configure', [forScanner()]);
-      router.releaseMoved();
-      await session.call('configure', [config]);
-      router.takeMoved();
+      const inForceNow = reloads.taken(fixed);
+      try {
+        // Who came without a token while none was required has none now.
+        server?.disconnectWrongTokens();
+        server?.closeShutOut();
+        // In this order, so that each stop is told before the end of its session, and each start after it (contract E4).
+        await scanner.call('configure', [forScanner()]);
+        router.releaseMoved();
+        await session.call('configure', [config]);
+        router.takeMoved();
+      } finally {
+        inForceNow();
+      }
       const note =
         fixed.length > 0 ? ` ${fixed.join(' and ')} cannot be reloaded: restart the agent for that.` : '';
       if (note) logger.warn({ fixed }, `the configuration was reloaded;${note}`);
@@ -337,6 +345,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
       const message = `The configuration in ${file} was refused for ${count}; the last good one stays in force.`;
       router.tell(agentEvent('config_rejected', message, told));
+      reloads.refused({ ...told, problems: [...items] });
     },
     async stop() {
       router.tell(agentEvent('agent_stopped', 'Playwarden was asked to stop.'));

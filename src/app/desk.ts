@@ -10,6 +10,7 @@ import { selfTestName } from '../protocol/self-test.ts';
 import type { createCommandDesk } from './command-desk.ts';
 import type { ActorHealth } from './health.ts';
 import { healthReasons } from './health.ts';
+import type { Reloads } from './reloads.ts';
 import { createResourceMeter } from './resources.ts';
 import type { Router } from './router.ts';
 import type { SyncDesk } from './sync-desk.ts';
@@ -21,6 +22,7 @@ export interface DeskOptions {
   readonly clock: Clock;
   readonly config: () => Config;
   readonly router: Router;
+  readonly reloads: Pick<Reloads, 'trouble' | 'status'>;
   readonly sync: SyncDesk;
   readonly commands: ReturnType<typeof createCommandDesk>;
   readonly actors: () => Readonly<Record<'scanner' | 'session' | 'executor', ActorHealth>>;
@@ -41,6 +43,7 @@ export function createDesk(options: DeskOptions): AgentDesk {
       actors: options.actors(),
       store: store.health(),
       detection: router.detection().trouble,
+      configuration: options.reloads.trouble(),
       load: options.load(),
       nowMs: clock.monotonic(),
     });
@@ -62,6 +65,7 @@ export function createDesk(options: DeskOptions): AgentDesk {
           uptime_seconds: Math.round((clock.monotonic() - startedAt) / 100) / 10,
           source: router.detection().source,
           health: reasons(),
+          configuration: options.reloads.status(),
           actors: options.actors(),
           detection,
           store: { ok, unsynced, waiting, ...(reason !== null && { reason }) },

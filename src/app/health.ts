@@ -23,6 +23,8 @@ export interface HealthInputs {
   readonly store: StoreHealth;
   /** Why detection is in doubt, or null. */
   readonly detection: string | null;
+  /** Why the configuration was refused, or null. */
+  readonly configuration: string | null;
   /** What the process itself costs too much, one sentence each. */
   readonly load: readonly string[];
   /** On the clock of the store's stamps, ms. */
@@ -30,7 +32,14 @@ export interface HealthInputs {
 }
 
 /** One sentence for each thing that does not work; empty when all is well. */
-export function healthReasons({ actors, store, detection, load, nowMs }: HealthInputs): string[] {
+export function healthReasons({
+  actors,
+  store,
+  detection,
+  configuration,
+  load,
+  nowMs,
+}: HealthInputs): string[] {
   const reasons = Object.entries(actors).flatMap(([id, actor]) => {
     if (actor.state !== 'running') return [`The ${id} is ${actor.state}.`];
     if (actor.overdue_ms !== null && actor.overdue_ms > TICK_LATE_MS) {
@@ -44,5 +53,6 @@ export function healthReasons({ actors, store, detection, load, nowMs }: HealthI
     reasons.push(`The disk has confirmed nothing for ${Math.round(unsyncedMs / 1_000)} s.`);
   }
   if (detection) reasons.push(detection);
+  if (configuration) reasons.push(configuration);
   return [...reasons, ...load];
 }

@@ -94,12 +94,32 @@ export const actorStatus = z.object({
   overdue_ms: z.nullable(z.number()),
 });
 
+/** What came of the reloads since the start (contract C4). */
+export const configurationStatus = z.object({
+  /** How often the configuration was read again. */
+  reloads: count,
+  /** true: the last one is not in force in all parts yet. */
+  reloading: z.boolean(),
+  /** What the last good one could not change, since it holds from a start on only. */
+  not_reloaded: z.array(text),
+  /** Why the last one was refused; null: it was not. */
+  refused: z.nullable(
+    z.object({
+      file: text,
+      problems: z.array(z.object({ path: text, message: text })),
+      problems_left_out: z.optional(count),
+    }),
+  ),
+});
+export type ConfigurationStatus = z.infer<typeof configurationStatus>;
+
 /** `agent` of `/desktop/status`. */
 export const agentFigures = z.object({
   version: text,
   uptime_seconds: z.number(),
   source: z.nullable(text),
   health: z.array(text),
+  configuration: configurationStatus,
   actors: z.object({
     scanner: actorStatus,
     session: actorStatus,

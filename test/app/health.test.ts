@@ -18,6 +18,7 @@ const WELL: HealthInputs = {
   actors: { session: ACTOR },
   store: STORE,
   detection: null,
+  configuration: null,
   load: [],
   nowMs: 100_000,
 };
@@ -36,6 +37,11 @@ describe('health', () => {
       ['The session has done no work for 5 s.'],
     ],
     ['a tick that is a little late', { ...WELL, actors: { session: { ...ACTOR, overdue_ms: 2_700 } } }, []],
+    [
+      'C4: a configuration that was refused at a reload',
+      { ...WELL, configuration: 'The configuration was refused.' },
+      ['The configuration was refused.'],
+    ],
     [
       'nothing is due',
       { ...WELL, actors: { executor: { ...ACTOR, overdue_ms: null, last_work_ms_ago: null } } },

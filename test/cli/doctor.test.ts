@@ -25,8 +25,14 @@ const well: AgentFacts = {
   uptime_seconds: 60,
   source: 'proc-events',
   health: [],
+  configuration: { refused: null },
   store: { ok: true, unsynced: 0, waiting: 0 },
   actors: { scanner: { state: 'running', restarts: 0 }, session: { state: 'running', restarts: 0 } },
+};
+const refused: AgentFacts = {
+  ...well,
+  health: ['The configuration was refused.'],
+  configuration: { refused: { file: '/d/config.json', problems: [] } },
 };
 const token: FileFacts = { path: '/d/control.token', most: 0o600, mode: 0o100600, uid: 0 };
 const service = { kind: 'systemd unit', installed: true, enabled: true, running: true, pid: 7, restarts: 0 };
@@ -36,6 +42,7 @@ const GB = 1024 ** 3;
 const cases: readonly [title: string, verdict: Finding['verdict'], finding: Finding][] = [
   ['a healthy agent', 'ok', judgeHealth(well)],
   ['a degraded agent', 'problem', judgeHealth({ ...well, health: ['The scanner is restarting.'] })],
+  ['a configuration refused at a reload', 'problem', judgeHealth(refused)],
   [
     'an actor that was restarted',
     'note',
@@ -120,6 +127,12 @@ describe('a finding', () => {
 
   test('a file with too many rights names the command that mends it', () => {
     expect(judgeFiles([{ ...token, mode: 0o100666 }], 0).remedy).toContain('chmod 600 /d/control.token');
+  });
+
+  test('C4: where a refused configuration is the problem nobody is told that a restart is harmless', () => {
+    expect(judgeHealth(refused).remedy).toBe(
+      'playwarden config check /d/config.json; then playwarden reload',
+    );
   });
 
   test('a file with fewer rights than it may have is well', () => {

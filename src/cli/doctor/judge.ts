@@ -3,6 +3,7 @@
  * not well. Facts in, findings out; nothing here looks at the machine.
  */
 import type { SourceName } from '../../protocol/config.ts';
+import type { ConfigurationStatus } from '../../protocol/http-answers.ts';
 import type { ServiceState } from '../service/plan.ts';
 
 export interface Finding {
@@ -19,6 +20,7 @@ export interface AgentFacts {
   readonly uptime_seconds: number;
   readonly source: SourceName | null;
   readonly health: readonly string[];
+  readonly configuration: Pick<ConfigurationStatus, 'refused'>;
   readonly store: {
     readonly ok: boolean;
     readonly unsynced: number;
@@ -50,7 +52,11 @@ export function judgePort(port: number, takenOn: readonly string[]): Finding {
 export function judgeHealth(facts: AgentFacts): Finding {
   const check = 'health';
   if (facts.health.length > 0) {
-    const remedy = 'the log of the agent says more; a restart of the agent is harmless';
+    const { refused } = facts.configuration;
+    const remedy =
+      refused === null
+        ? 'the log of the agent says more; a restart of the agent is harmless'
+        : `playwarden config check ${refused.file}; then playwarden reload`;
     return { check, verdict: 'problem', said: facts.health.join(' '), remedy };
   }
   const restarts = Object.entries(facts.actors).filter(([, actor]) => actor.restarts > 0);
