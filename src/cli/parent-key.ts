@@ -2,7 +2,7 @@
  * `playwarden parent-key add|list|remove`: the keys with which a parent's phone signs commands (contract K5), kept
  * in the configuration file. Whoever may write there may enrol: that is the account of the agent.
  */
-import { realpathSync, statSync } from 'node:fs';
+import { realpathSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultDataDir, reasonOf } from '../app/data-dir.ts';
 import { readSmallFile } from '../app/small-file.ts';
@@ -14,15 +14,13 @@ import { columns } from './columns.ts';
 import { type InForce, keyInForce } from './key-in-force.ts';
 import { ownDataDir } from './own-data-dir.ts';
 import { parentKeysOf, readDocument, readPublicKey, withParentKeys } from './parent-key-file.ts';
+import { refusalText, reloadAgent } from './reload-agent.ts';
 import type { DataDirOption } from './running-agent.ts';
 
 export interface ParentKeyOptions extends DataDirOption {
   readonly config?: string;
 }
 
-/** How long a running agent may take to read its configuration again, ms. */
-const RELOAD_MS = 5_000;
-const LOOK_EVERY_MS = 100;
 /** So much of a thumbprint names a key. */
 const LEAST_PREFIX = 6;
 
@@ -33,15 +31,14 @@ export async function addParentKey(keyFile: string, options: ParentKeyOptions): 
   const file = configOf(options);
   const keys = parentKeysOf(file);
   const known = keys.some((other) => other.key.x === key.x);
-  if (!known) {
-    const entries = [...keys.map(({ entry }) => entry), key];
-    writeWholeFile(file.path, withParentKeys(file, entries), file.mode);
-  }
+  if (!known) write(file, withParentKeys(file, [...keys.map(({ entry }) => entry), key]));
+  const said = await inForce(options, file, print, 'yes');
   console.log(`${known ? 'Enrolled already' : 'Enrolled'} in ${file.path}:\n\n  ${print}\n`);
   console.log(
     'Compare this with what the phone shows. Commands that change something must be signed from now on.',
   );
-  return inForce(options, print, 'yes');
+  console.log(said);
+  return EXIT.ok;
 }
 
 export async function listParentKeys(options: ParentKeyOptions): Promise<ExitCode> {
@@ -63,11 +60,13 @@ export async function removeParentKey(prefix: string, options: ParentKeyOptions)
     throw new UserError(EXIT.usage, `"${prefix}" ${why}: playwarden parent-key list shows them.`);
   }
   const left = keys.flatMap(({ entry }, i) => (prints[i] === print ? [] : [entry]));
-  writeWholeFile(file.path, withParentKeys(file, left), file.mode);
+  write(file, withParentKeys(file, left));
+  const said = await inForce(options, file, print, 'no');
   console.log(`Removed from ${file.path}: ${print}`);
   if (left.length === 0)
     console.log('No parent key is left: the control token alone commands the agent again.');
-  return inForce(options, print, 'no');
+  console.log(said);
+  return EXIT.ok;
 }
 
 /** RFC 7638, as a phone program shows it. */
@@ -78,24 +77,46 @@ async function thumbprint({ kty, crv, x }: ParentKey): Promise<string> {
 
 // ── the configuration file ────────────────────────────────────────────────────────────────────────────────────
 
-type ConfigOnDisk = ReturnType<typeof readDocument> & { readonly path: string; readonly mode: number };
+type ConfigOnDisk = ReturnType<typeof readDocument> & {
+  readonly path: string;
+  readonly mode: number;
+  /** What stands in it; null: it is not there yet. */
+  readonly before: string | null;
+};
 
 function configOf({ config, dataDir }: ParentKeyOptions): ConfigOnDisk {
   if (config !== undefined) {
     const text = readText(config);
     const { path, mode } = fileBehind(config);
-    return { ...readDocument(text, path), path, mode };
+    return { ...readDocument(text, path), path, mode, before: text };
   }
   const path = join(dataDir ?? defaultDataDir(), 'config.json');
-  return { ...readDocument(readText(path, '{}'), path), path, mode: 0o600 };
+  const before = readIfThere(path);
+  return { ...readDocument(before ?? '{}', path), path, mode: 0o600, before };
 }
 
-/** `missing`: what stands for a file that is not there; left out, it must be. */
-function readText(file: string, missing?: string): string {
+function write({ path, mode }: ConfigOnDisk, text: string): void {
+  writeWholeFile(path, text, mode);
+}
+
+/** As if the command had never been: a file that did not help would otherwise be read at some later start. */
+function putBack({ path, mode, before }: ConfigOnDisk): void {
+  if (before === null) rmSync(path, { force: true });
+  else writeWholeFile(path, before, mode);
+}
+
+function readText(file: string): string {
+  const text = readIfThere(file);
+  if (text === null) throw new UserError(EXIT.config, `${file} cannot be read (ENOENT).`);
+  return text;
+}
+
+/** null: it is not there. */
+function readIfThere(file: string): string | null {
   try {
     return readSmallFile(file);
   } catch (error) {
-    if (missing !== undefined && reasonOf(error) === 'ENOENT') return missing;
+    if (reasonOf(error) === 'ENOENT') return null;
     throw new UserError(EXIT.config, `${file} cannot be read (${reasonOf(error)}).`);
   }
 }
@@ -112,47 +133,38 @@ function fileBehind(file: string): { readonly path: string; readonly mode: numbe
 
 // ── the running agent ─────────────────────────────────────────────────────────────────────────────────────────
 
-/** Tells a running agent and sees that it took the change: it may have been started with another file. */
+/**
+ * Tells a running agent and sees that it took the change: it may have been started with another file. Returns the
+ * sentence that says so; else throws, and the file is as it was unless nobody knows what the agent made of it.
+ */
 async function inForce(
   { dataDir, config }: ParentKeyOptions,
+  file: ConfigOnDisk,
   print: string,
   wanted: Exclude<InForce, 'unknown'>,
-): Promise<ExitCode> {
+): Promise<string> {
   const dir = dataDir ?? defaultDataDir();
   const agent = await findAgent(dir).catch(() => null);
-  if (!agent) {
-    console.log('No agent runs; it takes this at its start.');
-    return EXIT.ok;
+  if (!agent) return 'No agent runs; it takes this at its start.';
+  if (process.platform === 'win32') return 'Restart the agent: until then it does not know.';
+  const outcome = await reloadAgent(dir, agent).catch((error) => {
+    putBack(file);
+    throw error;
+  });
+  if (outcome.kind === 'refused') {
+    putBack(file);
+    throw new UserError(EXIT.config, `${refusalText(outcome.refusal)}\n${file.path} is as it was.`);
   }
-  if (process.platform === 'win32') {
-    console.log('Restart the agent: until then it does not know.');
-    return EXIT.ok;
+  const found = outcome.kind === 'taken' ? await keyInForce(dir, print) : 'unknown';
+  if (found === wanted) return 'The running agent has taken it.';
+  if (found === 'unknown') {
+    const said = `The running agent (pid ${agent.pid}) does not answer: the change stands in ${file.path}`;
+    throw new UserError(EXIT.failed, `${said}, but whether the agent has taken it is not known.`);
   }
-  try {
-    process.kill(agent.pid, 'SIGHUP');
-  } catch {
-    throw new UserError(
-      EXIT.failed,
-      `The agent (pid ${agent.pid}) belongs to another account: run "playwarden reload" as that account.`,
-    );
-  }
-  const deadline = Date.now() + RELOAD_MS;
-  for (;;) {
-    const found = await keyInForce(dir, print);
-    if (found === wanted) break;
-    if (Date.now() > deadline) {
-      if (found === 'unknown') {
-        const said = `The running agent (pid ${agent.pid}) does not answer`;
-        throw new UserError(EXIT.failed, `${said}: whether it has taken this is not known.`);
-      }
-      const file = config === undefined ? 'give its file with --config' : `is ${config} its file?`;
-      throw new UserError(
-        EXIT.failed,
-        `The running agent did not take it. It reads another configuration: ${file}`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-  console.log('The running agent has taken it.');
-  return EXIT.ok;
+  putBack(file);
+  const other = config === undefined ? 'give its file with --config' : `is ${config} its file?`;
+  throw new UserError(
+    EXIT.failed,
+    `The running agent did not take it. It reads another configuration: ${other} ${file.path} is as it was.`,
+  );
 }

@@ -81,11 +81,37 @@ describe('K5: parent-key', () => {
     expect(statSync(file).mode & 0o777).toBe(0o640);
   });
 
-  test('an agent that reads another file does not take it, and that is told', async () => {
-    await agentOf({ config: {} });
-    const { code, stderr } = await cli('parent-key', 'add', keyFile(jwk));
-    expect(code).toBe(1);
+  test('an agent that reads another file does not take it: that is told, and nothing is left of the attempt', async () => {
+    const agent = await agentOf({ config: {} });
+    const { code, stdout, stderr } = await cli('parent-key', 'add', keyFile(jwk));
+    expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toContain('another configuration');
+    expect(existsSync(inFolder('data/config.json'))).toBe(false);
+    const status = await http({ url: agent.url, path: '/desktop/status', token: agent.token('view') });
+    const rejected = Object.values<number>(status.json.agent.rejected_signatures);
+    expect(rejected.reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(1);
+  });
+
+  test.each(['add', 'remove'])(
+    '%s in a file that the agent does not read leaves it as it was',
+    async (what) => {
+      await agentOf({ config: { security: { parent_keys: what === 'remove' ? [jwk] : [] } } });
+      const file = inFolder('other.json');
+      const text = JSON.stringify({ security: { parent_keys: what === 'remove' ? [jwk] : [] } }, null, 3);
+      writeFileSync(file, text);
+      const given = what === 'add' ? keyFile(jwk) : await calculateJwkThumbprint(jwk);
+      expect((await cli('parent-key', what, given, '--config', file)).code).toBe(1);
+      expect(readFileSync(file, 'utf8')).toBe(text);
+    },
+  );
+
+  test('C4: an agent that refuses its own file is told with the problems: 78, and nothing is left of the attempt', async () => {
+    const agent = await agentOf({ config: {} });
+    agent.writeConfig({ colour: 'red' });
+    const { code, stderr } = await cli('parent-key', 'add', keyFile(jwk));
+    expect(code).toBe(78);
+    expect(stderr).toContain('colour');
+    expect(existsSync(inFolder('data/config.json'))).toBe(false);
   });
 
   test.each([
