@@ -229,7 +229,11 @@ describe('doctor', () => {
     const { code, problems } = await look();
     agent.signal('SIGCONT');
     expect(code).toBe(1);
-    expect(problems[0]).toMatchObject({ check: 'agent' });
+    expect(problems[0]).toMatchObject({
+      check: 'agent',
+      said: expect.stringMatching(/did not answer within 5 s/),
+      remedy: expect.stringContaining(`kill -CONT ${agent.pid}`),
+    });
   });
 
   test('H1: takes none of the eight places of clients, and finds delivery well when all are taken', async () => {

@@ -81,9 +81,8 @@ async function examine(dir: string): Promise<Finding[]> {
   const place = process.platform === 'win32' ? [] : [judgePlace(risk)];
   const base = [judgeFiles(files, uid), ...place, judgeAccount(uid)];
   const last = judgeService(await serviceState(), agent.pid);
-  if (typeof asked === 'string') {
-    const remedy = 'see the log of the agent; a restart of the agent is harmless';
-    return [{ check: 'agent', verdict: 'problem', said: asked, remedy }, ...base, last];
+  if ('remedy' in asked) {
+    return [{ check: 'agent', verdict: 'problem', ...asked }, ...base, last];
   }
   const { facts, clockAheadMs, websocket, now } = asked;
   const up = duration(facts.uptime_seconds / 60);
@@ -142,8 +141,14 @@ interface Asked {
   readonly now: Position;
 }
 
-/** A text: what it did instead of an answer. */
-async function ask(dir: string, agent: AgentFile): Promise<Asked | string> {
+/** What it did instead of an answer. */
+interface NoAnswer {
+  readonly said: string;
+  readonly remedy: string;
+}
+
+async function ask(dir: string, agent: AgentFile): Promise<Asked | NoAnswer> {
+  const remedy = 'see the log of the agent; a restart of the agent is harmless';
   const resolve = () => findEndpoint(dir);
   const api = new AgentApi(nodeFetch, resolve, 'command-line');
   try {
@@ -154,7 +159,7 @@ async function ask(dir: string, agent: AgentFile): Promise<Asked | string> {
     const { timestamp } = (await health.json()) as { readonly timestamp: string };
     const status = await api.status(AbortSignal.timeout(REQUEST_MS));
     const problem = misunderstood(HTTP_ANSWERS['GET /desktop/status'], status, agent);
-    if (problem !== null) return problem;
+    if (problem !== null) return { said: problem, remedy };
     return {
       facts: status.agent as unknown as AgentFacts,
       clockAheadMs: halfway - Date.parse(timestamp),
@@ -162,9 +167,23 @@ async function ask(dir: string, agent: AgentFile): Promise<Asked | string> {
       now: { epoch: status.epoch, offset: status.last_offset },
     };
   } catch (error) {
+    if (isLate(error)) {
+      return {
+        said: `it holds its port, but did not answer within ${REQUEST_MS / 1_000} s: it hangs or was stopped`,
+        remedy: `if it was stopped: kill -CONT ${agent.pid}; else end it with kill -KILL ${agent.pid}: its service starts it again, and nothing is lost`,
+      };
+    }
     const why = error instanceof Error ? error.message : String(error);
-    return error instanceof AgentError ? `it refuses to answer: ${why}` : `it does not answer: ${why}`;
+    return {
+      said: error instanceof AgentError ? `it refuses to answer: ${why}` : `it does not answer: ${why}`,
+      remedy,
+    };
   }
+}
+
+/** A request that was given up: all are given their time by a signal, whose own words say nothing to anybody. */
+function isLate(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError');
 }
 
 async function watchAndTest(
@@ -181,7 +200,8 @@ async function watchAndTest(
     watch.close();
     return [judgeDelivery(watch.welcome, { websocket, polling: true }), judgeSelfTest(tested)];
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    const why = isLate(error) ? `no answer came within ${REQUEST_MS / 1_000} s` : said;
     const polling = !(error instanceof AgentError && error.slug === 'transport-disabled');
     return [judgeDelivery(why, { websocket, polling }), judgeSelfTest('not done: nobody could watch it')];
   }
