@@ -23,6 +23,10 @@ afterEach(() => {
 
 /** `restart`: what systemctl does then, as a line for the shell. */
 function install(restart: string, ...args: string[]) {
+  return service(restart, 'install', '--data-dir', join(root, 'data'), ...args);
+}
+
+function service(restart: string, ...args: string[]) {
   const bin = join(root, 'bin');
   mkdirSync(bin);
   writeFileSync(
@@ -33,13 +37,25 @@ function install(restart: string, ...args: string[]) {
   const own =
     'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && mount -t tmpfs tmpfs /etc/systemd/system';
   const script = `mkdir -p /etc/systemd/system && ${own} && exec "$@"`;
-  const call = [process.execPath, CLI, 'service', 'install', '--data-dir', join(root, 'data'), ...args];
+  const call = [process.execPath, CLI, 'service', ...args];
   const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', ...call], {
     encoding: 'utf8',
     env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
   });
   return { status, stdout, stderr, called: existsSync(join(root, 'calls')) };
 }
+
+test.runIf(canMount)(
+  'service uninstall of what was never installed says so, and calls for no removal',
+  () => {
+    const { status, stdout } = service('exit 0', 'uninstall');
+    expect([status, stdout]).toEqual([
+      0,
+      'Nothing is installed: there is no systemd unit /etc/systemd/system/playwarden.service.\n',
+    ]);
+    expect(readFileSync(join(root, 'calls'), 'utf8')).toBe('show\n');
+  },
+);
 
 describe.runIf(canMount && NODE_IS_ROOTS && CLI_IS_ROOTS)('service install', () => {
   test('says that the agent runs when it does', () => {

@@ -77,6 +77,10 @@ export async function uninstallService(options: ServiceOptions): Promise<ExitCod
     return EXIT.ok;
   }
   needAdministrator();
+  if (!existsSync(plan.file) && !(await stateOf(plan)).installed) {
+    console.log(`Nothing is installed: there is no ${plan.kind} ${plan.file}.`);
+    return EXIT.ok;
+  }
   for (const call of plan.remove) await output(call);
   rmSync(plan.file, { force: true });
   for (const call of plan.afterRemove) await output(call);
