@@ -9,11 +9,28 @@ export type Settle = (code: ExitCode) => void;
 /** Adds one group of commands to the root. */
 export type CommandGroup = (root: Command, settle: Settle) => void;
 
-export const dataDir = () =>
-  new Option('--data-dir <dir>', 'where the agent keeps its data').env('PLAYWARDEN_DATA_DIR').argParser(path);
+/** As contract C6 has them; what holds for this account is known to data-dir.ts, which needs more than help may take. */
+const DEFAULT_DATA_DIRS: Partial<Record<NodeJS.Platform, string>> = {
+  win32: '%ProgramData%\\Playwarden',
+  darwin: '/Library/Application Support/Playwarden as root, else the same below ~',
+};
+
+export const dataDir = () => {
+  const place =
+    DEFAULT_DATA_DIRS[process.platform] ??
+    '/var/lib/playwarden as root, else $XDG_STATE_HOME/playwarden or ~/.local/state/playwarden';
+  return new Option('--data-dir <dir>', `where the agent keeps its data (default: ${place})`)
+    .env('PLAYWARDEN_DATA_DIR')
+    .argParser(path);
+};
 
 export const configFile = () =>
-  new Option('--config <file>', 'the configuration (JSON)').env('PLAYWARDEN_CONFIG').argParser(path);
+  new Option(
+    '--config <file>',
+    'the configuration, JSON (default: config.json in the data directory, if it is there)',
+  )
+    .env('PLAYWARDEN_CONFIG')
+    .argParser(path);
 
 /** A variable that is set to nothing counts as not set, as in a shell: an empty path would be the working directory. */
 export function withoutEmpty(env: NodeJS.ProcessEnv): void {

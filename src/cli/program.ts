@@ -44,10 +44,16 @@ function program(): Command {
     .addOption(configFile())
     .addOption(dataDir())
     .addOption(
-      new Option('--host <host>', 'the name clients are told').choices(['localhost', '127.0.0.1', '::1']),
+      new Option(
+        '--host <host>',
+        'the name clients are told (default: what the configuration says, localhost)',
+      ).choices(['localhost', '127.0.0.1', '::1']),
     )
     .addOption(
-      new Option('--port <port>', 'the port on both loopback addresses; 0 takes a free one').argParser(port),
+      new Option(
+        '--port <port>',
+        'the port on both loopback addresses; 0 takes a free one (default: what the configuration says, 8001)',
+      ).argParser(port),
     )
     .addOption(
       new Option('--log-level <level>', 'how much is logged').choices([...LOG_LEVELS]).default('info'),

@@ -1,6 +1,6 @@
 /**
  * `playwarden simulate`: what a rule set would do on a written day, before a Saturday proves it wrong. Needs no
- * agent and touches none; the scenario's format stands in protocol/scenario.ts.
+ * agent and touches none; the scenario's format stands in CONFIGURATION.md.
  */
 import { simulate as play, type Simulation } from '../actors/session/simulate.ts';
 import { describeErrors, readConfig } from '../app/config-file.ts';

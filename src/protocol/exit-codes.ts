@@ -1,7 +1,7 @@
 /** Exit codes of the command line (contract C5; the numbers follow BSD sysexits.h). */
 export const EXIT = {
   ok: 0,
-  /** A problem found by a command that only looks (`doctor`, `command`). */
+  /** Of commands beside `run`: what they looked for is not well, or what was asked for did not come about. */
   failed: 1,
   usage: 64,
   cannotServe: 69,

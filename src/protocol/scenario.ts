@@ -1,28 +1,7 @@
 /**
  * A scenario for `playwarden simulate`: what a child, a PC and a parent do, with times. Its schema, and the one
  * function that turns a document into a `Scenario` or into every problem it has.
- *
- *   {
- *     "title": "A Saturday",                   what it tries, optional
- *     "starts": "2026-11-28T09:00",            wall time in `zone`
- *     "ends": "2026-11-29T00:00",              optional: an hour after the last step
- *     "zone": "Europe/Berlin",                 optional: UTC
- *     "repeat_days": 30,                       optional: the steps again on so many days in all
- *     "steps": [
- *       { "at": "09:05", "start": "roblox", "child": "anna", "obeys": false },   a game starts; it cannot be closed
- *       { "at": "10:00", "stop": "roblox", "child": "anna" },                    every process of it ends
- *       { "at": "10:30", "command": "extend_time", "parameters": { "minutes": 15 }, "child": "anna" },
- *       { "at": "11:00", "clock_minutes": 120 },                                 somebody sets the clock, + or -
- *       { "at": "11:10", "zone": "America/New_York" },                           somebody sets the time zone
- *       { "at": "12:00", "suspend_minutes": 90 },                                the PC sleeps
- *       { "at": "14:00", "reboot_minutes": 5 },                                  the PC is off for so long
- *       { "at": "15:00", "agent": "down" }, { "at": "15:30", "agent": "up" }     the agent is killed, starts again
- *     ]
- *   }
- *
- * `at` is a time of day (`09:05`, `09:05:30`: the next one after the step before) or a date and time; both mean what
- * an honest clock in `zone` shows, whatever the scenario does to the PC's own. `child` may be left out when there is
- * one. Pure.
+ * The format stands in CONFIGURATION.md. Pure.
  */
 import * as z from 'zod/mini';
 import { COMMAND_PARAMETERS } from './commands.ts';

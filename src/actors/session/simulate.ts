@@ -1,6 +1,6 @@
 /**
  * `playwarden simulate`: plays a written scenario through the very behaviour of the session actor, in virtual time,
- * and says what would happen, when and why. Pure. The scenario's format stands in protocol/scenario.ts.
+ * and says what would happen, when and why. Pure. The scenario's format stands in CONFIGURATION.md.
  */
 import type { EventBody, Explanation } from '../../protocol/events.ts';
 import type { SessionCommand, SessionConfig, SettleResult, UsageRow } from '../../protocol/messages.ts';
