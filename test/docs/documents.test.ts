@@ -5,10 +5,12 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
+import * as z from 'zod/mini';
 import manifest from '../../package.json' with { type: 'json' };
 import { asyncApiDocument } from '../../src/docs/asyncapi.ts';
 import { openApiDocument } from '../../src/docs/openapi.ts';
-import { clientFrame, serverFrame } from '../../src/protocol/frames.ts';
+import { clientFrame, helloFrame, serverFrame } from '../../src/protocol/frames.ts';
+import { agentFigures } from '../../src/protocol/http-answers.ts';
 import { PROBLEMS } from '../../src/protocol/problems.ts';
 import type { RouteContext } from '../../src/transport/routes/context.ts';
 import { routeTable } from '../../src/transport/routes/table.ts';
@@ -108,6 +110,20 @@ test('the examples of PROTOCOL.md fit the schemas', () => {
   fits('Event', 'meta');
   fits('Gap', 'lost');
   fits('Command', 'parameters');
+});
+
+test('PROTOCOL.md names every key of `agent` in the status, and of a hello', () => {
+  const text = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8');
+  const status = /^\*\*Status\.\*\*.*?\n\n/ms.exec(text)?.[0] ?? '';
+  const keysOf = (schema: object): string[] =>
+    Object.entries(schema).flatMap(([key, inner]) => {
+      if (typeof inner !== 'object' || inner === null) return [];
+      return [...(key === 'properties' ? Object.keys(inner) : []), ...keysOf(inner)];
+    });
+  const missing = (keys: readonly string[], where: string) =>
+    keys.filter((key) => !new RegExp(`\\b${key}\\b`).test(where));
+  expect(missing(keysOf(z.toJSONSchema(agentFigures)), status)).toEqual([]);
+  expect(missing(Object.keys(helloFrame.shape), text.slice(0, text.indexOf('### Close codes')))).toEqual([]);
 });
 
 /** The values of `type` that a schema allows. */
