@@ -24,7 +24,9 @@ export function defaultDataDir(s: Surroundings = surroundings()): string {
       : join(s.home, 'Library/Application Support/Playwarden');
   }
   if (s.root) return '/var/lib/playwarden';
-  return join(s.env.XDG_STATE_HOME || join(s.home, '.local/state'), 'playwarden');
+  const { XDG_STATE_HOME = '' } = s.env;
+  // A relative one is invalid and ignored, says the XDG Base Directory Specification.
+  return join(isAbsolute(XDG_STATE_HOME) ? XDG_STATE_HOME : join(s.home, '.local/state'), 'playwarden');
 }
 
 function surroundings(): Surroundings {

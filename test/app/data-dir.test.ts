@@ -34,6 +34,7 @@ describe('C6: where it is', () => {
     ['linux', { ...base, root: true }, '/var/lib/playwarden'],
     ['linux', base, '/home/kim/.local/state/playwarden'],
     ['linux', { ...base, env: { XDG_STATE_HOME: '/state' } }, '/state/playwarden'],
+    ['linux', { ...base, env: { XDG_STATE_HOME: 'state' } }, '/home/kim/.local/state/playwarden'],
     ['darwin', base, '/home/kim/Library/Application Support/Playwarden'],
     ['darwin', { ...base, root: true }, '/Library/Application Support/Playwarden'],
   ] as const)('%s %o', (platform, given, expected) => {
