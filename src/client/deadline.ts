@@ -8,18 +8,28 @@ export class TimeoutError extends Error {
   }
 }
 
+/** `stop` gives the request up before its time; it then rejects as the request does. */
 export async function within<T>(
   clock: Pick<Clock, 'after'>,
   ms: number,
   request: (signal: AbortSignal) => Promise<T>,
+  stop?: AbortSignal,
 ): Promise<T> {
   const abort = new AbortController();
-  const cancel = clock.after(ms, () => abort.abort());
+  const giveUp = () => abort.abort();
+  let late = false;
+  const cancel = clock.after(ms, () => {
+    late = true;
+    giveUp();
+  });
+  if (stop?.aborted) giveUp();
+  stop?.addEventListener('abort', giveUp);
   try {
     return await request(abort.signal);
   } catch (error) {
-    throw abort.signal.aborted ? new TimeoutError(ms) : error;
+    throw late ? new TimeoutError(ms) : error;
   } finally {
     cancel();
+    stop?.removeEventListener('abort', giveUp);
   }
 }

@@ -6,6 +6,7 @@ import { HTTP_LIMITS } from '../protocol/http.ts';
 import type { Clock } from '../protocol/ports.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import { type AgentApi, AgentError, type PollAnswer } from './agent-api.ts';
+import { within } from './deadline.ts';
 
 /** New events fetched at a time, and how many may be unacknowledged before nothing more is fetched. */
 const BATCH = 256;
@@ -16,7 +17,10 @@ const QUICK_MS = 1_000;
 const WAIT_SECONDS = 20;
 /** An answer is there so long after it could have begun, ms. */
 const ANSWER_TIMEOUT_MS = 10_000;
-/** Pause between polls that would be answered at once with what is here already, since it is not stored yet. */
+/**
+ * Pause between polls that would be answered at once: with what is here already, since it is not stored yet, or with
+ * nothing, since another program of this name ends each other's polls.
+ */
 const REPEAT_PAUSE_MS = 1_000;
 
 export interface PollFailure {
@@ -68,33 +72,27 @@ export function startPollLink(host: PollLinkHost): PollLink {
     const limit = Math.min(unacknowledged + batch, HTTP_LIMITS.maxPollEvents);
     const wait = answered && unacknowledged === 0 ? WAIT_SECONDS : 0;
     const sentAt = host.clock.monotonic();
-    const answer = await within(wait, (signal) => host.api.poll(from, limit, wait, signal));
+    const answer = await ask(wait, (signal) => host.api.poll(from, limit, wait, signal));
     if (abort.signal.aborted) return 'done';
     answered = true;
-    if (host.clock.monotonic() - sentAt < QUICK_MS) batch = Math.min(2 * batch, BATCH);
+    const tookMs = host.clock.monotonic() - sentAt;
+    if (tookMs < QUICK_MS) batch = Math.min(2 * batch, BATCH);
     host.onAnswered();
     if (answer.gap) host.onGap(answer.gap);
     const fresh = host.onEvents(answer);
-    return answer.events.length > 0 && fresh === 0 ? 'nothing new' : 'done';
+    if (answer.events.length > 0) return fresh === 0 ? 'nothing new' : 'done';
+    const early = tookMs < (wait * 1_000) / 2;
+    return early && !answer.gap ? 'nothing new' : 'done';
   }
 
   /** Where the agent has this client, asked for without moving it; null: where it was first seen. */
   async function cursor(): Promise<Position | null> {
-    const { acked_epoch, acked_offset } = await within(0, (signal) => host.api.connect(signal));
+    const { acked_epoch, acked_offset } = await ask(0, (signal) => host.api.connect(signal));
     return acked_epoch === null ? null : { epoch: acked_epoch, offset: acked_offset };
   }
 
-  async function within<T>(waitSeconds: number, request: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const deadline = new AbortController();
-    const stop = () => deadline.abort();
-    abort.signal.addEventListener('abort', stop);
-    const cancel = host.clock.after(waitSeconds * 1_000 + ANSWER_TIMEOUT_MS, stop);
-    try {
-      return await request(deadline.signal);
-    } finally {
-      cancel();
-      abort.signal.removeEventListener('abort', stop);
-    }
+  function ask<T>(waitSeconds: number, request: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return within(host.clock, waitSeconds * 1_000 + ANSWER_TIMEOUT_MS, request, abort.signal);
   }
 
   async function pause(): Promise<void> {
