@@ -4,9 +4,12 @@
  */
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { NotRunningError } from './not-running.ts';
 import { readPlainFile } from './plain-file.ts';
 import { portIsOwnedBy } from './port-owner.ts';
 import type { Endpoint } from './ports.ts';
+
+export { NotRunningError } from './not-running.ts';
 
 const agentFile = z.object({
   pid: z.int().check(z.positive()),
@@ -22,18 +25,6 @@ const agentFile = z.object({
 });
 /** What a running agent says of itself in `DATA_DIR/agent.json`. */
 export type AgentFile = z.infer<typeof agentFile>;
-
-/** No agent runs there, or not one that may be trusted with a token. The message is a sentence for a user. */
-export class NotRunningError extends Error {
-  /** This account may not see whether one runs. */
-  readonly hidden: boolean;
-
-  constructor(message: string, hidden = false) {
-    super(message);
-    this.name = 'NotRunningError';
-    this.hidden = hidden;
-  }
-}
 
 /** Rejects with NotRunningError unless a live agent of this data directory holds the port it names. */
 export async function findAgent(dataDir: string): Promise<AgentFile> {

@@ -18,8 +18,9 @@ export {
   type UsageDay,
 } from './agent-api.ts';
 export { memoryPositions, type StandardSocketClass, standardSocket } from './browser.ts';
-export { UnansweredError } from './command-until-answered.ts';
 export { Connection, StoppedError } from './core.ts';
+export { TimeoutError } from './deadline.ts';
+export { NotRunningError } from './not-running.ts';
 export type {
   ClientOptions,
   ClientSocket,
@@ -31,6 +32,7 @@ export type {
   ReceivedEvent,
   SocketHandlers,
 } from './ports.ts';
+export { UnansweredError } from './until-answered.ts';
 
 /** An agent on this machine, found by its data directory (Node only), or one at a known place. */
 export type Target = { readonly dataDir: string } | Endpoint;
