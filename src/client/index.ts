@@ -3,8 +3,9 @@
  * package's export, imported by nobody inside. Loads nothing of Node unless it runs there.
  */
 import { memoryPositions, type StandardSocketClass, standardSocket } from './browser.ts';
+import { timerClock } from './clock.ts';
 import { Connection } from './core.ts';
-import type { ClientOptions, Endpoint, Fetch, OpenSocket, Platform, PositionStore } from './ports.ts';
+import type { ClientOptions, Fetch, OpenSocket, Platform, PositionStore, Target } from './ports.ts';
 
 export type { CommandAnswer } from '../protocol/commands.ts';
 export type { DeliveredEvent, EventBody, EventMeta, SessionData } from '../protocol/events.ts';
@@ -31,11 +32,9 @@ export type {
   PositionStore,
   ReceivedEvent,
   SocketHandlers,
+  Target,
 } from './ports.ts';
 export { UnansweredError } from './until-answered.ts';
-
-/** An agent on this machine, found by its data directory (Node only), or one at a known place. */
-export type Target = { readonly dataDir: string } | Endpoint;
 
 export interface ConnectOptions extends ClientOptions {
   /**
@@ -43,7 +42,7 @@ export interface ConnectOptions extends ClientOptions {
    * the view token.
    */
   readonly role?: 'view' | 'control';
-  /** Where the position is kept; Node only. Left out: a file of this client's in the user's state directory. */
+  /** Where the position is kept; Node only. Left out: a file of this client's and agent's in the user's state directory. */
   readonly positionFile?: string;
   /** In the place of the file. In a browser the default forgets, and the agent's cursor decides. */
   readonly positionStore?: PositionStore;
@@ -57,7 +56,7 @@ export interface ConnectOptions extends ClientOptions {
  */
 export async function connect(target: Target, options: ConnectOptions): Promise<Connection> {
   const { role, positionFile, positionStore, openSocket, fetch, ...rest } = options;
-  const base = runsInNode() ? await nodeBase(target, options) : webBase(target);
+  const base = (runsInNode() ? await nodeBase(target, options) : null) ?? webBase(target);
   return Connection.open(
     {
       ...base,
@@ -73,27 +72,29 @@ function runsInNode(): boolean {
   return typeof process !== 'undefined' && process.versions?.node !== undefined;
 }
 
-async function nodeBase(target: Target, options: ConnectOptions): Promise<Platform> {
-  const { nodePlatform } = await import('./node.ts');
-  return nodePlatform(target, options);
+/** null: a bundle for browsers, which leaves Node's part empty, runs in Node all the same (Electron, a server's rendering). */
+async function nodeBase(target: Target, options: ConnectOptions): Promise<Platform | null> {
+  const { nodePlatform }: Partial<typeof import('./node.ts')> = await import('./node.ts');
+  return nodePlatform?.(target, options) ?? null;
 }
 
 function webBase(target: Target): Platform {
   if ('dataDir' in target)
-    throw new TypeError('a data directory can only be read by Node: give url and token');
-  const { WebSocket } = globalThis as unknown as { WebSocket: StandardSocketClass };
+    throw new TypeError(
+      'a data directory can only be read by Node, and not from a bundle for browsers: give url and token',
+    );
+  const { WebSocket } = globalThis as unknown as { WebSocket?: StandardSocketClass };
   return {
     resolve: async () => target,
-    openSocket: standardSocket(WebSocket),
+    openSocket: WebSocket ? standardSocket(WebSocket) : noSocket,
     fetch: (url, init) => globalThis.fetch(url, init),
     positions: memoryPositions(),
-    clock: {
-      monotonic: () => performance.now(),
-      after: (ms, fn) => {
-        const timer = setTimeout(fn, ms);
-        return () => clearTimeout(timer);
-      },
-    },
+    clock: timerClock,
     random: Math.random,
   };
 }
+
+/** Node 20, for one: polling remains. */
+const noSocket: OpenSocket = () => {
+  throw new Error('this runtime has no WebSocket');
+};

@@ -4,9 +4,10 @@
  */
 import { WebSocket } from 'ws';
 import { SUBPROTOCOL_RELIABLE, WS_LIMITS } from '../protocol/frames.ts';
+import { timerClock } from './clock.ts';
 import { findEndpoint } from './discover.ts';
 import { nodeFetch } from './node-fetch.ts';
-import type { Endpoint, OpenSocket, Platform, PositionStore } from './ports.ts';
+import type { OpenSocket, Platform, PositionStore, Target } from './ports.ts';
 import { defaultPositionFile, filePositions } from './position-file.ts';
 
 /** How long the agent may take to answer a close, ms. */
@@ -19,23 +20,15 @@ export interface NodeOptions {
   readonly positionStore?: PositionStore;
 }
 
-export function nodePlatform(
-  target: { readonly dataDir: string } | Endpoint,
-  options: NodeOptions,
-): Platform {
+export function nodePlatform(target: Target, options: NodeOptions): Platform {
   return {
     resolve: async () => ('dataDir' in target ? findEndpoint(target.dataDir, options.role) : target),
     openSocket: headerSocket,
     fetch: nodeFetch,
     positions:
-      options.positionStore ?? filePositions(options.positionFile ?? defaultPositionFile(options.clientId)),
-    clock: {
-      monotonic: () => performance.now(),
-      after: (ms, fn) => {
-        const timer = setTimeout(fn, ms);
-        return () => clearTimeout(timer);
-      },
-    },
+      options.positionStore ??
+      filePositions(options.positionFile ?? defaultPositionFile(target, options.clientId)),
+    clock: timerClock,
     random: Math.random,
   };
 }

@@ -13,6 +13,9 @@ export interface Endpoint {
   readonly token: string;
 }
 
+/** An agent on this machine, found by its data directory (Node only), or one at a known place. */
+export type Target = { readonly dataDir: string } | Endpoint;
+
 /** Asked before every attempt, since a restarted agent may have another port. Rejects when no agent runs. */
 export type ResolveEndpoint = () => Promise<Endpoint>;
 
@@ -66,13 +69,16 @@ export interface ClientOptions {
   /** 1 to 64 of `A-Za-z0-9._-`: the agent keeps a cursor under this name. */
   readonly clientId: string;
   readonly clientVersion?: string;
-  /** Events that are gone for good (contract D7), told in their place among the events. */
-  readonly onGap?: (gap: Gap) => void;
+  /**
+   * Events that are gone for good (contract D7), told in their place among the events; a promise is awaited before the
+   * position behind the gap is stored. What it throws ends the loop over the events; the next loop tells the gap again.
+   */
+  readonly onGap?: (gap: Gap) => unknown;
   /** Leave the WebSocket out: polling only. */
   readonly transport?: 'auto' | 'polling';
 }
 
-/** An event in the program's hand. `ack()` settles when the position is stored; it covers all earlier events. */
+/** An event in the program's hand. `ack()` is `Connection.ack` of it. */
 export type ReceivedEvent = DeliveredEvent & { ack(): Promise<void> };
 
 export interface ConnectionState {

@@ -2,14 +2,14 @@
  * The position in a file: written whole beside it, synced, renamed over it. A file that cannot be read as one counts
  * as none: the agent's cursor then decides, which may repeat events and loses none.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import * as z from 'zod/mini';
 import { position } from '../protocol/position.ts';
 import { readPlainFile } from './plain-file.ts';
-import type { PositionStore } from './ports.ts';
+import type { PositionStore, Target } from './ports.ts';
 
 const positionFile = z.object({ version: z.literal(1), positions: z.array(position).check(z.maxLength(64)) });
 
@@ -26,16 +26,22 @@ export function filePositions(file: string): PositionStore {
   };
 }
 
-/** `client_id` is safe in a file name by its grammar (contract H1). */
-export function defaultPositionFile(clientId: string): string {
-  return join(stateDirectory(), 'playwarden-client', `${clientId}.position.json`);
+/**
+ * Of this client with this agent: an account may have to do with two, whose positions mean nothing to each other.
+ * `client_id` is safe in a file name by its grammar (contract H1).
+ */
+export function defaultPositionFile(target: Target, clientId: string): string {
+  const place = 'dataDir' in target ? resolve(target.dataDir) : target.url;
+  const agent = createHash('sha256').update(place).digest('hex').slice(0, 12);
+  return join(stateDirectory(), 'playwarden-client', `${clientId}.${agent}.position.json`);
 }
 
 function stateDirectory(): string {
-  const { XDG_STATE_HOME, LOCALAPPDATA } = process.env;
+  const { XDG_STATE_HOME = '', LOCALAPPDATA } = process.env;
   if (process.platform === 'win32') return LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local');
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support');
-  return XDG_STATE_HOME || join(homedir(), '.local', 'state');
+  // A relative one is invalid and ignored, says the XDG Base Directory Specification.
+  return isAbsolute(XDG_STATE_HOME) ? XDG_STATE_HOME : join(homedir(), '.local', 'state');
 }
 
 async function writeWhole(file: string, text: string): Promise<void> {

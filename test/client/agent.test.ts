@@ -128,7 +128,8 @@ describe('with the view token', () => {
 });
 
 describe('as a browser would', () => {
-  it('a bundler for browsers takes the library as it is, and what comes out runs where there is no Node', async () => {
+  /** The library bundled for browsers, in a context that has these globals beside those of every page. */
+  async function pageWith(more: object): Promise<Pick<Client, 'connect'>> {
     const contents = `export { connect } from 'playwarden/client';`;
     const { outputFiles } = await build({
       stdin: { contents, resolveDir: ROOT },
@@ -139,8 +140,15 @@ describe('as a browser would', () => {
       write: false,
     });
     const { setTimeout, clearTimeout, performance, fetch, AbortController, crypto } = globalThis;
-    const globals = { WebSocket, setTimeout, clearTimeout, performance, fetch, AbortController, crypto };
-    const page = runInNewContext(`${outputFiles[0]?.text}; page`, globals) as Pick<Client, 'connect'>;
+    const globals = { setTimeout, clearTimeout, performance, fetch, AbortController, crypto, ...more };
+    return runInNewContext(`${outputFiles[0]?.text}; page`, globals) as Pick<Client, 'connect'>;
+  }
+
+  it.each([
+    ['runs where there is no Node', {}],
+    ['runs in Node as well, as a server or Electron does', { process }],
+  ])('a bundler for browsers takes the library as it is, and what comes out %s', async (_, more) => {
+    const page = await pageWith({ WebSocket, ...more });
     const target = { url: agent.url, token: agent.token('view') };
     for (const transport of ['auto', 'polling'] as const) {
       const connection = await page.connect(target, { clientId: 'page', transport });
@@ -157,6 +165,17 @@ describe('as a browser would', () => {
     await expect(page.connect({ dataDir: '/' }, { clientId: 'page' })).rejects.toThrow(
       'only be read by Node',
     );
+  });
+
+  it('without a WebSocket, as in Node 20, a bundle for browsers polls and says why', async () => {
+    const page = await pageWith({ process });
+    const connection = await page.connect(
+      { url: agent.url, token: agent.token('view') },
+      { clientId: 'page' },
+    );
+    open.push(connection);
+    await expect.poll(() => connection.state.transport).toBe('polling');
+    expect(connection.state.reason).toBe('this runtime has no WebSocket');
   });
 
   it('S4: a standard WebSocket carries its token as a subprotocol', async () => {
