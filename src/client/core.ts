@@ -9,6 +9,7 @@ import type { WelcomeFrame } from '../protocol/frames.ts';
 import type { Gap, Position } from '../protocol/position.ts';
 import {
   AgentApi,
+  AgentError,
   type AgentStatus,
   type CommandRequest,
   type ConfirmAnswer,
@@ -22,6 +23,7 @@ import { type PollFailure, type PollLink, startPollLink } from './poll-link.ts';
 import type { ClientOptions, ConnectionState, Endpoint, Platform, ReceivedEvent } from './ports.ts';
 import { PositionKeeper } from './position-keeper.ts';
 import { type SocketEnd, type SocketLink, startSocketLink } from './socket-link.ts';
+import { UnansweredError, untilAnswered } from './until-answered.ts';
 
 /** A request that is not answered by then fails, ms. */
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -121,11 +123,24 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     return commandUntilAnswered({ api: this.#api, clock, stopped: () => this.#link.stopped }, request);
   }
 
-  /** Tells whether a session reached Firebase (contract H3). */
-  confirmSync(sessionId: string, success = true): Promise<ConfirmAnswer> {
-    return this.#within((signal) => this.#api.confirm(sessionId, success, signal));
+  /**
+   * Tells whether a session reached Firebase (contract H3). A lost answer is asked for again, for about 30 s. Rejects with
+   * AgentError when the agent refuses and with UnansweredError when it does not answer.
+   */
+  async confirmSync(sessionId: string, success = true): Promise<ConfirmAnswer> {
+    const host = { clock: this.#platform.clock, stopped: () => this.#link.stopped };
+    const patience = { ms: REQUEST_TIMEOUT_MS, repeatLate: true };
+    try {
+      return await untilAnswered(host, patience, (signal) => this.#api.confirm(sessionId, success, signal));
+    } catch (error) {
+      throw error instanceof AgentError ? error : new UnansweredError(messageOf(error));
+    }
   }
 
+  /**
+   * Asked once, as `usage` is. Rejects with AgentError when the agent refuses, NotRunningError when none is found,
+   * TimeoutError when it does not answer, and as `fetch` does.
+   */
   status(): Promise<AgentStatus> {
     return this.#within((signal) => this.#api.status(signal));
   }
@@ -236,8 +251,7 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
       this.#socket = this.#startSocket(endpoint);
     } catch (error) {
       if (attempt !== this.#attempt) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#socketClosed({ code: 1006, reason, retryAfterMs: null }, 'resume');
+      this.#socketClosed({ code: 1006, reason: messageOf(error), retryAfterMs: null }, 'resume');
     }
   }
 
@@ -330,6 +344,8 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     for (const listener of this.#listeners) listener(state);
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 function stateOf(link: LinkState): ConnectionState {
   const { reason } = link;

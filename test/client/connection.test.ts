@@ -1,10 +1,10 @@
 /** The connection as a program has it, against a fake agent over real sockets. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryPositions } from '../../src/client/browser.ts';
-import { Connection, StoppedError } from '../../src/client/core.ts';
-import { nodePlatform } from '../../src/client/node.ts';
-import type { ClientOptions, ConnectionState, PositionStore, ReceivedEvent } from '../../src/client/ports.ts';
+import { type Connection, StoppedError } from '../../src/client/core.ts';
+import type { PositionStore } from '../../src/client/ports.ts';
 import type { Gap, Position } from '../../src/protocol/position.ts';
+import { type ConnectOptions, connectTo, on, take, titleOf, until } from './connect-to.ts';
 import { FakeAgent } from './fake-agent.ts';
 
 let agent: FakeAgent;
@@ -19,43 +19,11 @@ afterEach(async () => {
   await agent.stop();
 });
 
-async function connect(
-  options: Partial<ClientOptions> & { store?: PositionStore; token?: string } = {},
-): Promise<Connection> {
-  const { store = memoryPositions(), token = agent.token, ...rest } = options;
-  const platform = nodePlatform({ url: '', token }, { clientId: 'desk', positionStore: store });
-  const connection = await Connection.open(
-    { ...platform, resolve: async () => ({ url: agent.url, token }) },
-    { clientId: 'desk', ...rest },
-  );
+async function connect(options: ConnectOptions = {}): Promise<Connection> {
+  const connection = await connectTo(agent, options);
   open.push(connection);
   return connection;
 }
-
-/** Takes so many events; acknowledges each unless told not to. */
-async function take(connection: Connection, count: number, ack = true): Promise<string[]> {
-  const titles: string[] = [];
-  for await (const event of connection) {
-    titles.push(titleOf(event));
-    if (ack) await event.ack();
-    if (titles.length === count) break;
-  }
-  return titles;
-}
-
-const titleOf = (event: ReceivedEvent) => (event.type === 'notification' ? event.data.title : event.type);
-
-function until(connection: Connection, fits: (state: ConnectionState) => boolean): Promise<ConnectionState> {
-  return new Promise((resolve) => {
-    if (fits(connection.state)) return resolve(connection.state);
-    const stop = connection.onState((state) => {
-      if (!fits(state)) return;
-      stop();
-      resolve(state);
-    });
-  });
-}
-const on = (transport: 'websocket' | 'polling') => (s: ConnectionState) => s.transport === transport;
 
 describe('receiving', () => {
   it('D3: takes what is queued and what is live, in order, over the WebSocket', async () => {

@@ -29,6 +29,8 @@ export class FakeAgent {
   /** Answers to commands that are lost: the connection is cut instead. */
   loseAnswers = 0;
   gap: object | null = null;
+  /** Hellos are answered with this close; null: as they should be. */
+  refuseHello: number | null = null;
   #server: Server | null = null;
   #ws: WebSocketServer | null = null;
   #waiting = new Set<() => void>();
@@ -104,6 +106,11 @@ export class FakeAgent {
 
   #welcome(socket: WebSocket, hello: Record<string, unknown>): void {
     this.hellos.push(hello);
+    const refusal = this.refuseHello ?? (this.#isAhead(hello.resume) ? 4504 : null);
+    if (refusal !== null) {
+      socket.close(refusal);
+      return;
+    }
     const from = (hello.resume ?? this.cursor) as { epoch: string; offset: number } | null;
     const last = this.log.at(-1)?.meta.offset ?? 0;
     socket.send(
@@ -125,6 +132,13 @@ export class FakeAgent {
     );
     for (const event of this.#after(from)) socket.send(JSON.stringify(event));
     this.sockets.add(socket);
+  }
+
+  /** Beyond the end of the log: nobody was ever given it. */
+  #isAhead(position: unknown): boolean {
+    const { epoch, offset } = (position ?? {}) as { epoch?: string; offset?: number };
+    const last = this.log.findLast((e) => e.meta.epoch === epoch)?.meta.offset ?? 0;
+    return epoch === this.epoch && offset !== undefined && offset > last;
   }
 
   #after(position: { epoch: string; offset: number } | null): Sent[] {
@@ -152,6 +166,7 @@ export class FakeAgent {
   async #poll(query: URLSearchParams, response: ServerResponse): Promise<void> {
     this.polls.push(query);
     const after = { epoch: query.get('epoch') ?? '', offset: Number(query.get('after')) };
+    if (this.#isAhead(after)) return json(response, 409, problem(409));
     if (this.log.some((e) => e.meta.epoch === after.epoch && e.meta.offset === after.offset))
       this.cursor = after;
     if (this.#after(after).length === 0 && query.get('wait')) {
@@ -193,7 +208,7 @@ export class FakeAgent {
 }
 
 function problem(status: number): object {
-  const slug = status === 401 ? 'unauthorized' : 'internal';
+  const slug = { 401: 'unauthorized', 409: 'offset-unknown' }[status] ?? 'internal';
   return { type: `urn:playwarden:problem:${slug}`, title: slug, status, detail: slug, instance: '/' };
 }
 
