@@ -81,7 +81,7 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     return this.#keeper.position;
   }
 
-  /** Called at each change of `state`; returns its stop. */
+  /** Called at each change of `state`; returns its stop. What it throws is uncaught in the program, as a timer's is. */
   onState(listener: (state: ConnectionState) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -341,7 +341,16 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     const { status, transport, reason } = this.#state;
     if (state.status === status && state.transport === transport && state.reason === reason) return;
     this.#state = state;
-    for (const listener of this.#listeners) listener(state);
+    for (const listener of this.#listeners) {
+      try {
+        listener(state);
+      } catch (error) {
+        // The program's mistake, and told as one: it must not stop the link that is at work here.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }
 
