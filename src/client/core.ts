@@ -5,8 +5,7 @@
  */
 import type { CommandAnswer } from '../protocol/commands.ts';
 import type { DeliveredEvent } from '../protocol/events.ts';
-import type { WelcomeFrame } from '../protocol/frames.ts';
-import type { Gap, Position } from '../protocol/position.ts';
+import type { Position } from '../protocol/position.ts';
 import {
   AgentApi,
   AgentError,
@@ -17,8 +16,16 @@ import {
 } from './agent-api.ts';
 import { commandUntilAnswered } from './command-until-answered.ts';
 import { within } from './deadline.ts';
-import { Inbox, type Item } from './inbox.ts';
-import { closeVerdict, INITIAL_LINK, type LinkEffect, type LinkInput, type LinkState, step } from './link.ts';
+import { type Arrival, Inbox, type Item } from './inbox.ts';
+import {
+  closeMeaning,
+  INITIAL_LINK,
+  type LinkEffect,
+  type LinkInput,
+  type LinkState,
+  step,
+  type Verdict,
+} from './link.ts';
 import { type PollFailure, type PollLink, startPollLink } from './poll-link.ts';
 import type { ClientOptions, ConnectionState, Endpoint, Platform, ReceivedEvent } from './ports.ts';
 import { PositionKeeper } from './position-keeper.ts';
@@ -62,7 +69,12 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     this.#options = options;
     this.#api = new AgentApi(platform.fetch, platform.resolve, options.clientId);
     this.#inbox = new Inbox(positions);
-    this.#keeper = new PositionKeeper(platform.positions, positions);
+    const onStored = () => {
+      this.#socket?.acknowledge();
+      this.#poll?.acknowledge();
+    };
+    const { positions: store, clock } = platform;
+    this.#keeper = new PositionKeeper({ store, clock, onStored }, positions);
   }
 
   /** Loads the stored position and starts connecting; does not wait for the agent. */
@@ -88,29 +100,29 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
   }
 
   /**
-   * Events in order, each once. Ends after `close()`, throws StoppedError when the agent said to stop. One loop at a
-   * time: two would share the events.
+   * Events in order, each once. Ends after `close()`, throws StoppedError when the agent said to stop, and what `onGap`
+   * throws. One loop at a time: two would share the events.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedEvent, void> {
     for (;;) {
       const item = await this.#inbox.next();
       if (item === null) break;
       if (item.kind === 'event') yield this.#handOut(item.event);
-      else await this.#tell(item.gap);
+      else await this.#tell(item);
     }
     if (this.#error) throw this.#error;
   }
 
   /**
    * Stores the position and tells the agent: this event and all before it are done with. Rejects when the position
-   * could not be stored; the event will then come again after a restart.
+   * could not be stored: that is tried again until it works, and the event comes again if the program ends before.
    */
   async ack(event: Pick<DeliveredEvent, 'meta'>): Promise<void> {
     const { epoch, offset } = event.meta;
     if (!this.#inbox.received({ epoch, offset })) {
       throw new RangeError(`event ${epoch}/${offset} was never received`);
     }
-    await this.#acknowledge(this.#inbox.acknowledge({ epoch, offset }));
+    await this.#keeper.acknowledge(this.#inbox.acknowledge({ epoch, offset }));
   }
 
   /**
@@ -153,7 +165,7 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
   /** Ends it: both transports, the iterator, and what is being stored. The agent keeps what was not acknowledged. */
   async close(): Promise<void> {
     this.#input({ type: 'close', reason: 'closed by the program' });
-    await this.#keeper.idle();
+    await this.#keeper.close();
   }
 
   #handOut(event: DeliveredEvent): ReceivedEvent {
@@ -161,31 +173,32 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     return Object.defineProperty(event, 'ack', { value: () => this.ack(event) }) as ReceivedEvent;
   }
 
-  async #tell(gap: Gap): Promise<void> {
-    this.#options.onGap?.(gap);
-    const behind = this.#inbox.told(gap);
+  async #tell(item: Exclude<Item, { kind: 'event' }>): Promise<void> {
+    try {
+      await this.#options.onGap?.(item.gap);
+    } catch (error) {
+      this.#inbox.putBack(item);
+      throw error;
+    }
+    const stored =
+      item.kind === 'anew'
+        ? this.#keeper.storeForgetting()
+        : this.#keeper.acknowledge(this.#inbox.told(item.gap));
     // Not stored: the gap is told again after a restart, which is no loss.
-    if (behind) await this.#acknowledge(behind).catch(() => {});
+    await stored.catch(() => {});
   }
 
-  async #acknowledge(position: Position): Promise<void> {
-    await this.#keeper.acknowledge(position);
-    this.#socket?.acknowledge();
-    this.#poll?.acknowledge();
-  }
-
-  #offer(item: Item): boolean {
+  #offer(item: Arrival): boolean {
     return this.#inbox.offer(item) !== 'full';
   }
 
   /** The agent knows nothing of the position we stand at: what it sends from its own cursor on is new to us. */
-  #forgetPosition(known: Position | null): void {
+  #forgetPosition(): void {
     const from = this.#keeper.position;
     if (!from) return;
-    this.#keeper.forget(from.epoch);
-    this.#inbox.forget(from.epoch);
-    const to = known ?? { epoch: from.epoch, offset: 0 };
-    this.#options.onGap?.({ from, to, lost: null, reason: 'the agent does not know this position' });
+    this.#keeper.forget();
+    const to = { epoch: from.epoch, offset: 0 };
+    this.#inbox.beginAnew({ from, to, lost: null, reason: 'the agent does not know this position' });
   }
 
   // ── the link machine and its effects ──────────────────────────────────────────────────────────────────────
@@ -270,7 +283,7 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
           ...(resume && { resume }),
         };
       },
-      onWelcome: (welcome) => this.#welcomed(welcome),
+      onWelcome: () => this.#input({ type: 'socket.open', at: clock.monotonic() }),
       onEvent: (event) => this.#offer({ kind: 'event', event }),
       onGap: (gap) => this.#offer({ kind: 'gap', gap }),
       onEnd: (end) => void this.#socketEnded(end, endpoint),
@@ -278,19 +291,11 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     });
   }
 
-  #welcomed(welcome: WelcomeFrame): void {
-    const position = this.#keeper.position;
-    if (position && position.epoch === welcome.epoch && position.offset > welcome.last_offset) {
-      this.#forgetPosition({ epoch: welcome.epoch, offset: welcome.acked_offset });
-    }
-    this.#input({ type: 'socket.open', at: this.#platform.clock.monotonic() });
-  }
-
   async #socketEnded(end: SocketEnd, used: Endpoint): Promise<void> {
-    const verdict = closeVerdict(end.code);
+    if (end.positionUnknown) this.#forgetPosition();
     // With a token file at hand a rotated token is not the end: the new one is read.
     const rotated = end.code === TOKEN_ROTATED && (await this.#tokenChanged(used.token));
-    this.#socketClosed(end, rotated ? 'resume' : verdict);
+    this.#socketClosed(end, rotated || end.positionUnknown ? 'resume' : closeMeaning(end.code).verdict);
   }
 
   async #tokenChanged(used: string): Promise<boolean> {
@@ -302,12 +307,11 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
     }
   }
 
-  #socketClosed(end: SocketEnd, verdict: 'resume' | 'stop'): void {
+  #socketClosed({ code, reason, retryAfterMs }: Omit<SocketEnd, 'positionUnknown'>, verdict: Verdict): void {
     if (this.#link.stopped) return;
-    if (verdict === 'stop') this.#error = new StoppedError(end.code, end.reason);
+    if (verdict === 'stop') this.#error = new StoppedError(code, reason);
     const at = this.#platform.clock.monotonic();
     const random = this.#platform.random();
-    const { retryAfterMs, reason } = end;
     this.#input({ type: 'socket.closed', at, random, verdict, retryAfterMs, reason });
   }
 
@@ -328,7 +332,7 @@ export class Connection implements AsyncIterable<ReceivedEvent> {
 
   #pollFailed({ refused, slug, retryAfterMs, reason }: PollFailure): void {
     const unknown = slug === 'offset-unknown';
-    if (unknown) this.#forgetPosition(null);
+    if (unknown) this.#forgetPosition();
     const random = this.#platform.random();
     this.#input({ type: 'poll.failed', random, refused: refused && !unknown, retryAfterMs, reason });
   }

@@ -3,15 +3,19 @@
  * by the caller, who asks `room` before it fetches; over the limit an item is refused and will be sent again.
  */
 import type { DeliveredEvent } from '../protocol/events.ts';
-import type { Gap, Position } from '../protocol/position.ts';
+import { type Gap, type Position, samePosition } from '../protocol/position.ts';
 import { Marks } from './marks.ts';
 
 /** Twice the agent's window: a link and the one that replaced it may both have had one in flight. */
 export const INBOX_LIMIT = 512;
 
-export type Item =
+/** What a link brings. */
+export type Arrival =
   | { readonly kind: 'event'; readonly event: DeliveredEvent }
   | { readonly kind: 'gap'; readonly gap: Gap };
+
+/** `anew`: a gap after which the reader stands nowhere, since the agent does not know where it stood. */
+export type Item = Arrival | { readonly kind: 'anew'; readonly gap: Gap };
 
 interface Outstanding {
   /** Where a reader stands once it has this behind it. */
@@ -21,7 +25,9 @@ interface Outstanding {
 }
 
 export class Inbox {
-  readonly #received: Marks;
+  #received: Marks;
+  /** Received before the reader began anew: acknowledging it is no mistake, and means nothing any more. */
+  readonly #forgotten = new Marks();
   readonly #queue: Item[] = [];
   #outstanding: Outstanding[] = [];
   #waiting: (() => void)[] = [];
@@ -40,18 +46,17 @@ export class Inbox {
   }
 
   received(position: Position): boolean {
-    return this.#received.covers(position);
+    return this.#received.covers(position) || this.#forgotten.covers(position);
   }
 
   /** `duplicate`: it came before. `full`: refused, nothing is remembered of it. */
-  offer(item: Item): 'taken' | 'duplicate' | 'full' {
+  offer(item: Arrival): 'taken' | 'duplicate' | 'full' {
     const end = item.kind === 'event' ? item.event.meta : item.gap.to;
     if (this.#received.covers(end)) return 'duplicate';
     if (this.room <= 0) return 'full';
     this.#received.raise(end);
     this.#outstanding.push({ end: { epoch: end.epoch, offset: end.offset }, settled: false });
-    this.#queue.push(item);
-    this.#waiting.shift()?.();
+    this.#put(item);
     return 'taken';
   }
 
@@ -65,22 +70,32 @@ export class Inbox {
     }
   }
 
-  /** Takes everything up to `position` as acknowledged; returns where the reader stands now, told gaps included. */
-  acknowledge(position: Position): Position {
-    const at = this.#outstanding.findIndex((o) => same(o.end, position));
-    return this.#settle(this.#outstanding.slice(at + 1), position);
+  /** Hands it out again, first: the program could not take it. */
+  putBack(item: Item): void {
+    this.#queue.unshift(item);
   }
 
-  /** The gap was told to the program; returns where the reader stands now if nothing before it is outstanding. */
-  told(gap: Gap): Position | null {
-    const entry = this.#outstanding.find((o) => same(o.end, gap.to));
+  /**
+   * Takes everything up to `position` as acknowledged. Returns what the reader has behind it now and had not before, told
+   * gaps included, in the order in which it came.
+   */
+  acknowledge(position: Position): Position[] {
+    return this.#settle(this.#outstanding.findIndex((o) => samePosition(o.end, position)) + 1);
+  }
+
+  /** The gap was told to the program; returns as `acknowledge` does: nothing while something before it is outstanding. */
+  told(gap: Gap): Position[] {
+    const entry = this.#outstanding.find((o) => samePosition(o.end, gap.to));
     if (entry) entry.settled = true;
-    return this.#outstanding[0]?.settled ? this.#settle(this.#outstanding, gap.to) : null;
+    return this.#settle(0);
   }
 
-  /** The agent does not know our offsets of this epoch: what comes is taken as new. */
-  forget(epoch: string): void {
-    this.#received.forget(epoch);
+  /** The agent does not know where the reader stands: what comes is taken as new, once this gap was told. */
+  beginAnew(gap: Gap): void {
+    for (const position of this.#received.list()) this.#forgotten.raise(position);
+    this.#received = new Marks();
+    this.#outstanding = [];
+    this.#put({ kind: 'anew', gap });
   }
 
   close(): void {
@@ -88,15 +103,15 @@ export class Inbox {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  #settle(rest: Outstanding[], from: Position): Position {
-    let position = from;
-    let skip = 0;
-    for (; rest[skip]?.settled; skip++) position = rest[skip]?.end ?? position;
-    this.#outstanding = rest.slice(skip);
-    return position;
+  #put(item: Item): void {
+    this.#queue.push(item);
+    this.#waiting.shift()?.();
   }
-}
 
-function same(a: Position, b: Position): boolean {
-  return a.epoch === b.epoch && a.offset === b.offset;
+  /** The first so many, and the told gaps right behind them. */
+  #settle(count: number): Position[] {
+    let end = count;
+    while (this.#outstanding[end]?.settled) end++;
+    return this.#outstanding.splice(0, end).map((o) => o.end);
+  }
 }

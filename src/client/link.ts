@@ -15,10 +15,11 @@ const STABLE_MS = 5_000;
 
 export type Verdict = 'resume' | 'stop';
 
-/** What a close code asks of a client (contract W6); codes that nobody named go by their range. */
-export function closeVerdict(code: number): Verdict {
+/** What a close code says and asks of a client (contract W6); codes that nobody named go by their range. */
+export function closeMeaning(code: number): { readonly verdict: Verdict; readonly reason: string } {
   const known = Object.entries(CLOSE_CODES).find(([key]) => Number(key) === code)?.[1];
-  return known?.verdict ?? (code >= 4500 && code <= 4999 ? 'stop' : 'resume');
+  const verdict = code >= 4500 && code <= 4999 ? 'stop' : 'resume';
+  return known ?? { verdict, reason: `closed with ${code}` };
 }
 
 export interface LinkState {

@@ -13,11 +13,12 @@ export class Marks {
     for (const position of positions) this.raise(position);
   }
 
-  /** Makes this epoch the newest. An offset never goes back. */
-  raise({ epoch, offset }: Position): void {
-    const highest = Math.max(offset, this.#offsets.get(epoch) ?? 0);
+  /** Makes this epoch the newest; what is covered moves nothing, neither an offset nor the order. */
+  raise(position: Position): void {
+    if (this.covers(position)) return;
+    const { epoch, offset } = position;
     this.#offsets.delete(epoch);
-    this.#offsets.set(epoch, highest);
+    this.#offsets.set(epoch, offset);
     const [oldest] = this.#offsets.keys();
     if (this.#offsets.size > MAX_EPOCHS && oldest !== undefined) this.#offsets.delete(oldest);
   }
@@ -29,10 +30,6 @@ export class Marks {
   /** -1 for an epoch that was never seen. */
   offsetOf(epoch: string): number {
     return this.#offsets.get(epoch) ?? -1;
-  }
-
-  forget(epoch: string): void {
-    this.#offsets.delete(epoch);
   }
 
   get latest(): Position | null {

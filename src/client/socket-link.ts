@@ -6,8 +6,8 @@
 import { type DeliveredEvent, eventMeta } from '../protocol/events.ts';
 import { byeFrame, gapFrame, type HelloFrame, type WelcomeFrame, welcomeFrame } from '../protocol/frames.ts';
 import type { Clock } from '../protocol/ports.ts';
-import type { Gap, Position } from '../protocol/position.ts';
-import { CLOSE_CODES } from '../protocol/problems.ts';
+import { type Gap, type Position, samePosition } from '../protocol/position.ts';
+import { closeMeaning } from './link.ts';
 import type { ClientSocket, Endpoint, OpenSocket } from './ports.ts';
 
 /** A server that is there welcomes at once; until then the program has no events, so the wait is short. */
@@ -15,6 +15,8 @@ const WELCOME_TIMEOUT_MS = 3_000;
 /** Browsers do not show pings to programs: after this silence one is sent that asks for an answer. */
 const PROBE_AFTER_MS = 20_000;
 const PROBE_TIMEOUT_MS = 10_000;
+/** Before the welcome it is about the position in the hello, after it about an acknowledgement. */
+const BEYOND_THE_LOG = 4504;
 
 type Frame = Readonly<Record<string, unknown>>;
 
@@ -22,13 +24,15 @@ export interface SocketEnd {
   readonly code: number;
   readonly reason: string;
   readonly retryAfterMs: number | null;
+  /** The position in the hello lies beyond the agent's log: an older copy of its data directory was put back. */
+  readonly positionUnknown: boolean;
 }
 
 export interface SocketLinkHost {
   readonly openSocket: OpenSocket;
   readonly clock: Pick<Clock, 'after'>;
   hello(): HelloFrame;
-  onWelcome(welcome: WelcomeFrame): void;
+  onWelcome(): void;
   /** false: no room; the link ends and the rest is sent again later. */
   onEvent(event: DeliveredEvent): boolean;
   onGap(gap: Gap): boolean;
@@ -55,8 +59,6 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   let ahead: Gap | null = null;
   /** What the agent said against the hello, in its own words: the close code alone does not say it. */
   let refusal = '';
-  let cancelTimer = host.clock.after(WELCOME_TIMEOUT_MS, () => end(1006, 'no welcome in time'));
-
   const socket: ClientSocket = host.openSocket(endpoint, {
     onOpen: () => {
       const hello = host.hello();
@@ -70,11 +72,19 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
     },
     onClose: (code, reason) => end(code, reason),
   });
+  // Only now: opening it may have thrown, and then there is nothing to end.
+  let cancelTimer = host.clock.after(WELCOME_TIMEOUT_MS, () => end(1006, 'no welcome in time'));
 
   function end(code: number, reason: string): void {
     if (ended) return;
     release();
-    host.onEnd({ code, reason: refusal || reason || reasonOf(code), retryAfterMs });
+    const positionUnknown = code === BEYOND_THE_LOG && !welcomed && acknowledged !== null;
+    host.onEnd({
+      code,
+      reason: refusal || reason || closeMeaning(code).reason,
+      retryAfterMs,
+      positionUnknown,
+    });
   }
 
   function release(): void {
@@ -126,7 +136,7 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
     // It may have come before and be stored already: then the agent is told at once.
     if (host.onEvent(frame as unknown as DeliveredEvent)) acknowledge();
     else end(1006, 'the program is behind');
-    if (ahead && same(at, ahead.from)) onGap(ahead);
+    if (ahead && samePosition(at, ahead.from)) onGap(ahead);
   }
 
   function onWelcome(frame: Frame): void {
@@ -134,10 +144,11 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
     if (!welcome || welcomed) return;
     welcomed = true;
     watchSilence();
-    host.onWelcome(welcome);
+    host.onWelcome();
     ahead = welcome.gap;
-    const at = acknowledged ?? { epoch: welcome.acked_epoch, offset: welcome.acked_offset };
-    if (ahead && same(at, ahead.from)) onGap(ahead);
+    const { acked_epoch: epoch, acked_offset: offset } = welcome;
+    const at = acknowledged ?? (epoch === null ? null : { epoch, offset });
+    if (ahead && at && samePosition(at, ahead.from)) onGap(ahead);
     tellStored(welcome);
   }
 
@@ -170,10 +181,6 @@ export function startSocketLink(endpoint: Endpoint, host: SocketLinkHost): Socke
   return { acknowledge, stop: release };
 }
 
-function same(a: { readonly epoch: string | null; readonly offset: number }, b: Position): boolean {
-  return a.epoch === b.epoch && a.offset === b.offset;
-}
-
 function isUpTo(at: Position, last: Position): boolean {
   return at.epoch === last.epoch && at.offset <= last.offset;
 }
@@ -182,11 +189,6 @@ function isUpTo(at: Position, last: Position): boolean {
 function detailOf(problem: unknown): string {
   const { detail } = (problem ?? {}) as { readonly detail?: unknown };
   return typeof detail === 'string' ? detail : '';
-}
-
-function reasonOf(code: number): string {
-  const known = Object.entries(CLOSE_CODES).find(([key]) => Number(key) === code)?.[1];
-  return known?.reason ?? `closed with ${code}`;
 }
 
 function parse(text: string): Frame | null {

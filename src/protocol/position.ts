@@ -16,6 +16,10 @@ export const offset = z.number().check(
 export const position = z.object({ epoch: z.string().check(z.maxLength(64)), offset });
 export type Position = z.infer<typeof position>;
 
+export function samePosition(a: Position, b: Position): boolean {
+  return a.epoch === b.epoch && a.offset === b.offset;
+}
+
 /**
  * Events that cannot be had any more (contract D7). A reader that stood at `from` stands at `to` once it was told:
  * what lies between them is lost. Within one epoch `lost` is `to.offset - from.offset`; null: nobody can know.

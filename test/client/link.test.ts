@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   backoff,
-  closeVerdict,
+  closeMeaning,
   INITIAL_LINK,
   type LinkEffect,
   type LinkInput,
@@ -41,7 +41,7 @@ const pollFailed = (refused = false): LinkInput => ({
 
 describe('W6: close codes', () => {
   it.each(Object.entries(CLOSE_CODES))('W6: %s has the verdict of the table', (code, { verdict }) => {
-    expect(closeVerdict(Number(code))).toBe(verdict);
+    expect(closeMeaning(Number(code)).verdict).toBe(verdict);
   });
 
   it.each([
@@ -53,7 +53,7 @@ describe('W6: close codes', () => {
     [4099, 'resume'],
     [4999, 'stop'],
   ])('W6: %i, which no table names, is %s', (code, verdict) => {
-    expect(closeVerdict(code)).toBe(verdict);
+    expect(closeMeaning(code)).toEqual({ verdict, reason: `closed with ${code}` });
   });
 });
 
