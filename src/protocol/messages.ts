@@ -235,3 +235,9 @@ export interface CloseTask {
   /** The pids that this agent may never touch: its own. */
   readonly ownPids: readonly number[];
 }
+
+/** What came of a task. */
+export interface CloseResult extends CloseReport {
+  /** The process lives, and executes something else than was to be closed: that was not touched (contract K4). */
+  readonly goesOn?: true;
+}

@@ -4,13 +4,12 @@
  * another executable.
  */
 import type { CloseReport, CloseStage } from '../../protocol/commands.ts';
-import type { CloseTask } from '../../protocol/messages.ts';
+import type { CloseResult, CloseTask } from '../../protocol/messages.ts';
+import { type Members, trackMembers } from './members.ts';
 import {
   AccessDenied,
-  type Attempt,
-  isPartOf,
+  goesOn,
   isStill,
-  type Marked,
   mayStillBe,
   type ProcessControl,
   type SeenProcess,
@@ -22,6 +21,8 @@ export const FORCE_WAIT_MS = 3_000;
 const LOOK_EVERY_MS = 20;
 /** How often their new children are looked for meanwhile, ms: listing all processes costs milliseconds. */
 const CHILDREN_EVERY_MS = 200;
+/** And so many times as long as it took to find them: in a crowd all threads look, and the other actors must get their turn. */
+const CHILDREN_REST = 10;
 
 const IN_DOUBT =
   'it goes on with another command line; it cannot be told whether that is the game, so it was left alone';
@@ -31,12 +32,14 @@ export interface CloseClock {
   after(ms: number, fn: () => void): () => void;
 }
 
-/** Closes the target and its members; settles at the latest `waitMs + FORCE_WAIT_MS` later, and never rejects. */
+/**
+ * Closes the target and its members; settles some looks after `waitMs + FORCE_WAIT_MS` at the latest, and never rejects.
+ */
 export async function closeProcess(
   task: CloseTask,
   control: ProcessControl,
   clock: CloseClock,
-): Promise<CloseReport> {
+): Promise<CloseResult> {
   const startedAt = clock.monotonic();
   const elapsed = () => Math.round((clock.monotonic() - startedAt) * 10) / 10;
   const stages: { stage: CloseStage; at_ms: number }[] = [];
@@ -50,118 +53,66 @@ export async function closeProcess(
     ...(error !== undefined && { error }),
   });
 
+  const orGoesOn = (result: CloseReport, now: SeenProcess | null): CloseResult =>
+    goesOn(task.target, now) ? { ...result, goesOn: true } : result;
+  const notRunning = (now: SeenProcess | null) => orGoesOn(report('not_running'), now);
+
   reached('accepted');
   try {
     if (isOwn(task)) return report('denied', 'the process belongs to the agent itself');
     const seen = control.look(task.target.pid);
-    if (!isStill(task.target, seen)) return report('not_running');
+    if (!isStill(task.target, seen)) return notRunning(seen);
     const group = await trackMembers(task, seen, control);
 
-    const asked = group.apply((member) => control.ask(member));
+    const asked = await group.apply((member) => control.ask(member));
     if (asked) {
       reached('asked');
-      await gone(group, clock, task.waitMs, () => {});
+      await gone(group, clock, task.waitMs);
     }
-    if (group.living().length > 0) {
+    if (await group.anyRuns()) {
       const force = () => group.apply((member) => control.force(member));
-      if (force()) reached('forced');
+      if (await force()) reached('forced');
       await gone(group, clock, FORCE_WAIT_MS, force);
     }
-    return verdict();
 
-    function verdict(): CloseReport {
-      const refused = group.refusal();
-      if (refused) return report(refused.kind, refused.reason);
-      if (group.living().length > 0) {
-        return report('failed', `it still runs ${FORCE_WAIT_MS / 1_000} s after it was forced`);
-      }
-      if (stages.length === 1) return report('not_running');
-      if (mayStillBe(task.target, control.look(task.target.pid))) return report('failed', IN_DOUBT);
-      reached('verified');
-      return report('closed');
+    const refused = group.refusal();
+    if (refused) return report(refused.kind, refused.reason);
+    if (await group.anyRuns()) {
+      return report('failed', `it still runs ${FORCE_WAIT_MS / 1_000} s after it was forced`);
     }
+    const now = control.look(task.target.pid);
+    if (stages.length === 1) return notRunning(now);
+    if (mayStillBe(task.target, now)) return { ...report('failed', IN_DOUBT), goesOn: true };
+    reached('verified');
+    return orGoesOn(report('closed'), now);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return report(error instanceof AccessDenied ? 'denied' : 'failed', why);
   }
 }
 
-type Refusal = Extract<Attempt, { readonly reason: string }>;
-
-interface Members {
-  /** Members that still run and whose closing was not refused. */
-  living(): Marked[];
-  /** Takes in what was born before the call. */
-  grow(): Promise<void>;
-  /** Does it to every living member; true when one of them was reached. */
-  apply(act: (member: Marked) => Attempt): boolean;
-  /** Why a member that still runs could not be closed. */
-  refusal(): Refusal | null;
-}
-
-/** The target and what of its family runs the same program: they are closed as one. */
-async function trackMembers(task: CloseTask, root: SeenProcess, control: ProcessControl): Promise<Members> {
-  const members = new Map<number, Marked>([[task.target.pid, task.target]]);
-  const refused = new Map<number, Refusal>();
-  const runs = (member: Marked) => isStill(member, control.look(member.pid));
-  const living = () => [...members.values()].filter((member) => !refused.has(member.pid) && runs(member));
-
-  let newestLooked: number | null = null;
-
-  /** Only of members that still run: a dead one's pid may be another's by now. */
-  async function grow(): Promise<void> {
-    const newest = control.newestPid();
-    if (newest !== null && newest === newestLooked) return;
-    newestLooked = newest;
-    for (;;) {
-      const parents = new Set([...members.values()].filter(runs).map((member) => member.pid));
-      const relatives = await control.relatives(parents, root);
-      const fresh = relatives
-        .filter((pid) => !members.has(pid) && !task.ownPids.includes(pid))
-        .flatMap((pid) => control.look(pid) ?? [])
-        .filter((child) => isPartOf(task.target, child));
-      const { path, command } = task.target;
-      for (const child of fresh) {
-        members.set(child.pid, { ...child, path: child.path ?? path, command: child.command ?? command });
-      }
-      if (fresh.length === 0) return;
-    }
-  }
-  await grow();
-
-  return {
-    living,
-    grow,
-    apply(act) {
-      const attempts = living().map((member) => [member, act(member)] as const);
-      for (const [{ pid }, { kind, reason }] of attempts.filter(wasRefused)) {
-        refused.set(pid, { kind, reason: pid === task.target.pid ? reason : `process ${pid}: ${reason}` });
-      }
-      return attempts.some(([, attempt]) => attempt.kind === 'done');
-    },
-    refusal: () => [...members.values()].filter(runs).flatMap((m) => refused.get(m.pid) ?? [])[0] ?? null,
-  };
-}
-
-function wasRefused(pair: readonly [Marked, Attempt]): pair is readonly [Marked, Refusal] {
-  return pair[1].kind === 'denied' || pair[1].kind === 'failed';
-}
-
 /** Waits until no member is left or the time is over; `again` is what new members get. */
-async function gone(members: Members, clock: CloseClock, ms: number, again: () => void): Promise<void> {
+async function gone(
+  members: Members,
+  clock: CloseClock,
+  ms: number,
+  again?: () => Promise<unknown>,
+): Promise<void> {
   const end = clock.monotonic() + ms;
   let childrenAt = clock.monotonic() + CHILDREN_EVERY_MS;
   for (;;) {
-    const now = clock.monotonic();
     // The last one may have left a fork of itself behind.
-    const none = members.living().length === 0;
-    if (none || now >= childrenAt) {
+    const none = !(await members.anyRuns());
+    if (none || clock.monotonic() >= childrenAt) {
+      const from = clock.monotonic();
       await members.grow();
-      again();
-      childrenAt = now + CHILDREN_EVERY_MS;
+      const tookMs = clock.monotonic() - from;
+      await again?.();
+      childrenAt = clock.monotonic() + Math.max(CHILDREN_EVERY_MS, CHILDREN_REST * tookMs);
     }
-    if (now >= end || (none && members.living().length === 0)) return;
-    await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, end - now), resolve));
+    const leftMs = end - clock.monotonic();
+    if (leftMs <= 0 || (none && !(await members.anyRuns()))) return;
+    await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, leftMs), resolve));
   }
 }
 

@@ -1,5 +1,5 @@
 /** The entry of the pool's threads; piscina calls `close` by its name. Nobody imports this file. */
-import type { CloseReport } from '../../protocol/commands.ts';
+import type { CloseResult } from '../../protocol/messages.ts';
 import { monotonicMs, systemClock } from '../../runtime/clock.ts';
 import { Vitals } from '../../runtime/vitals.ts';
 import { closeProcess } from './close.ts';
@@ -10,7 +10,7 @@ import type { WatchedCloses } from './pool.ts';
 const BEAT_EVERY_MS = 500;
 
 /** It beats as long as they are under way, so that main can tell a wait from a hang. */
-export async function close({ tasks, beat }: WatchedCloses): Promise<readonly CloseReport[]> {
+export async function close({ tasks, beat }: WatchedCloses): Promise<readonly CloseResult[]> {
   const vitals = new Vitals(beat);
   const beatNow = () => vitals.beat(monotonicMs());
   beatNow();

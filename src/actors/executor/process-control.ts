@@ -4,6 +4,7 @@
  */
 import { type Executing, isSameExecution } from '../../protocol/execution.ts';
 import type { ProcessIdentity } from '../../protocol/messages.ts';
+import type { Pace } from './pace.ts';
 
 /** A process that must still be the same program when it is touched (contract K4). */
 export interface Marked extends ProcessIdentity, Executing {
@@ -34,15 +35,29 @@ export type Attempt =
 /** The system does not let the agent look at a process that is there. */
 export class AccessDenied extends Error {}
 
+/** Who may be part of a process. */
+export interface Relative extends Executing {
+  readonly pid: number;
+  /** Left out: not known without a look. */
+  readonly startKey?: string;
+}
+
 export interface ProcessControl {
+  /** Of whatever goes over many processes. */
+  readonly pace: Pace;
   /** Who has this pid now; null: nobody who still runs. Throws AccessDenied when that cannot be known. */
   look(pid: number): SeenProcess | null;
   /**
-   * The pids of the direct children of these processes and, where executions are known, of what else was forked from
-   * `root` (`isForkOf`): who is forked twice, or as its parent ends, is nobody's child. Nobody is left out who was there
-   * when it was called.
+   * Whether it still runs what was marked (`isStill`), at the least cost: it is asked again and again of a game that can
+   * be hundreds of processes with a long command line each.
    */
-  relatives(pids: ReadonlySet<number>, root: SeenProcess): readonly number[] | Promise<readonly number[]>;
+  runs(marked: Marked): boolean;
+  /**
+   * The direct children of these processes and, where executions are known, what else was forked from `root`
+   * (`isForkOf`): who is forked twice, or as its parent ends, is nobody's child. Nobody is left out who was there when it
+   * was called, but of these processes themselves.
+   */
+  relatives(pids: ReadonlySet<number>, root: SeenProcess): readonly Relative[] | Promise<readonly Relative[]>;
   /** The pid that was given out last: while it stands still nobody has new relatives. null: not known here. */
   newestPid(): number | null;
   /** Both look again right before they touch, and touch nothing that is not `marked` any more. */
@@ -72,6 +87,11 @@ export function mayStillBe(marked: Marked, seen: SeenProcess | null): boolean {
   return !isSameExecution(marked, seen) && !sameCommand(marked.command, seen.command);
 }
 
+/** The marked process runs another program now, or the same one in another way: not to be touched, but not gone. */
+export function goesOn(marked: Marked, seen: SeenProcess | null): boolean {
+  return isSameProcess(marked, seen) && !isStill(marked, seen);
+}
+
 /** A child that runs the same executable and command line, or that was forked from it, is part of its parent (contract K4). */
 export function isPartOf(marked: Marked, child: SeenProcess): boolean {
   if (isSameExecution(marked, child)) return true;
@@ -97,7 +117,7 @@ function samePath(marked: string | null, seen: string | null): boolean {
 }
 
 function sameCommand(marked: string | null, seen: string | null): boolean {
-  return marked === null || seen === null || plain(marked) === plain(seen);
+  return marked === null || seen === null || marked === seen || plain(marked) === plain(seen);
 }
 
 /** Arguments are joined with spaces by some readers and with NULs by others. */

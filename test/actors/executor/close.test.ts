@@ -5,8 +5,10 @@ import {
   AccessDenied,
   type Attempt,
   isForkOf,
+  isStill,
   type Marked,
   type ProcessControl,
+  type Relative,
   type SeenProcess,
 } from '../../../src/actors/executor/process-control.ts';
 import type { CloseTask } from '../../../src/protocol/messages.ts';
@@ -24,6 +26,18 @@ class Machine implements ProcessControl {
   readonly processes = new Map<number, Life>();
   readonly touched: string[] = [];
   lists = 0;
+  /** Each has room for 50 processes. */
+  turns = 0;
+  #left = 50;
+  readonly pace = {
+    isOver: () => this.#left-- <= 0,
+    next: async () => {
+      this.turns += 1;
+      this.#left = 50;
+    },
+  };
+  /** Careful ones: a long command line is read for each. */
+  looks = 0;
   onAsk: (pid: number) => Attempt = () => ({ kind: 'done' });
   onForce: (pid: number) => Attempt = (pid) => {
     this.processes.delete(pid);
@@ -36,17 +50,22 @@ class Machine implements ProcessControl {
   }
 
   look(pid: number): SeenProcess | null {
+    this.looks += 1;
     return this.processes.get(pid) ?? null;
+  }
+
+  runs(marked: Marked): boolean {
+    return isStill(marked, this.processes.get(marked.pid) ?? null);
   }
 
   newestPid(): number | null {
     return Math.max(...this.processes.keys());
   }
 
-  relatives(pids: ReadonlySet<number>, root: SeenProcess): number[] {
+  relatives(pids: ReadonlySet<number>, root: SeenProcess): Relative[] {
     this.lists += 1;
     const all = [...this.processes.values()];
-    return all.filter((p) => pids.has(p.parent) || isForkOf(root, p)).map((p) => p.pid);
+    return all.filter((p) => pids.has(p.parent) || isForkOf(root, p));
   }
 
   ask({ pid }: Marked): Attempt {
@@ -109,7 +128,7 @@ describe('closing a process', () => {
     const report = await closing(machine);
     expect(report.outcome).toBe('closed');
     expect(stagesOf(report)).toEqual(['accepted', 'forced', 'verified']);
-    expect(report.waited_ms).toBeLessThan(50);
+    expect(report.waited_ms).toBeLessThan(200);
   });
 
   it('K4: a process that is gone already is not_running', async () => {
@@ -266,6 +285,33 @@ describe('closing a process', () => {
       throw new AccessDenied('ERROR_ACCESS_DENIED');
     };
     expect(await closing(machine)).toMatchObject({ outcome: 'denied', error: 'ERROR_ACCESS_DENIED' });
+  });
+
+  it('T6: of a game of a thousand processes each is looked at with care once at most, and the thread breathes', async () => {
+    const execution = 'e1';
+    const machine = new Machine().run(100, { execution });
+    for (let pid = 1_000; pid < 2_000; pid++) machine.run(pid, { execution, parent: 100 });
+    const report = await closing(machine, task({ execution }, 1_000));
+    expect(report.outcome).toBe('closed');
+    expect(machine.processes.size).toBe(0);
+    expect(machine.looks).toBeLessThan(10);
+    expect(machine.turns).toBeGreaterThan(50);
+  });
+
+  it('K4: one that lives on as something else is said to, whether it was touched or not', async () => {
+    const other = { path: '/usr/bin/editor', command: 'editor' };
+    expect(await closing(new Machine().run(100, other))).toMatchObject({
+      outcome: 'not_running',
+      goesOn: true,
+    });
+    const machine = new Machine().run(100);
+    machine.onAsk = () => {
+      machine.run(100, other);
+      return { kind: 'done' };
+    };
+    expect(await closing(machine)).toMatchObject({ outcome: 'closed', goesOn: true });
+    expect(await closing(new Machine())).not.toHaveProperty('goesOn');
+    expect(await closing(new Machine().run(100, { startKey: 'later' }))).not.toHaveProperty('goesOn');
   });
 
   it('what cannot be read of a process is not held against it', async () => {

@@ -142,6 +142,20 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
     expect(runs(Number(game.said[0]))).toBe(false);
   });
 
+  it.runIf(perl)(
+    'T6: what forks hundreds of times with a long command line is closed: it is not held for each of them',
+    async () => {
+      const script =
+        '$|=1; $SIG{TERM}="IGNORE"; for (1..400) { if (!fork) { sleep 60; exit } } print "ready\\n"; sleep 60';
+      const game = await start('/usr/bin/perl', ['-e', script, 'x'.repeat(60_000)]);
+      const children = descendants(game.pid);
+      expect(children).toHaveLength(400);
+      const report = await closeAs(undefined, game.target, ['--max-old-space-size=16']);
+      expect(report.outcome).toBe('closed');
+      expect([game.pid, ...children].filter(runs)).toEqual([]);
+    },
+  );
+
   it('K4: a child that runs another program is left alone', async () => {
     const game = await sh('sleep 60 & echo ready; wait');
     const [helper] = descendants(game.pid);
@@ -171,7 +185,7 @@ describe.runIf(process.platform === 'linux')('closing on Linux', () => {
     const game = await sh('echo ready; read line; exec sleep 60');
     game.child.stdin!.write('\n');
     await until(() => readlinkSync(`/proc/${game.pid}/exe`) !== game.target.path);
-    expect((await close(game.target)).outcome).toBe('not_running');
+    expect(await close(game.target)).toMatchObject({ outcome: 'not_running', goesOn: true });
     expect(runs(game.pid)).toBe(true);
   });
 
@@ -319,14 +333,17 @@ async function reusing(pid: number): Promise<ChildProcess | null> {
   return null;
 }
 
-/** Runs the built executor in a process of another account. */
-async function closeAs(uid: number, target: CloseTarget): Promise<CloseReport> {
+/** Runs the built executor in a process of its own, of another account or in less memory. */
+async function closeAs(
+  uid: number | undefined,
+  target: CloseTarget,
+  nodeOptions: readonly string[] = [],
+): Promise<CloseReport> {
   const task = { target, waitMs: 200, ownPids: [] };
   const script = `import(${JSON.stringify(workerFile('executor').href)})
     .then((m) => m.close({ tasks: [${JSON.stringify(task)}], beat: new SharedArrayBuffer(1024) })).then(([r]) => console.log(JSON.stringify(r)))`;
-  const child = spawn(process.execPath, ['-e', script], {
-    uid,
-    gid: uid,
+  const child = spawn(process.execPath, [...nodeOptions, '-e', script], {
+    ...(uid !== undefined && { uid, gid: uid }),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';

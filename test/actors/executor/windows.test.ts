@@ -98,6 +98,6 @@ describe('closing on Windows', () => {
   it('its children are those the snapshot gives to it', () => {
     const control = windowsControl(new FakeWin32());
     const root = control.look(40);
-    expect(root && control.relatives(new Set([40]), root)).toEqual([41]);
+    expect(root && control.relatives(new Set([40]), root)).toEqual([{ pid: 41 }]);
   });
 });

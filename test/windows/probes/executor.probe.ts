@@ -48,7 +48,11 @@ await scenario('no window', games, async () => {
 await scenario('family', games, async () => {
   const { game, seen } = await started(['family'], 'family');
   const children = await control.relatives(new Set([game.pid]), seen);
-  return { report: await close(seen), children: children.length, childRuns: children.some(runs) };
+  return {
+    report: await close(seen),
+    children: children.length,
+    childRuns: children.some(({ pid }) => runs(pid)),
+  };
 });
 
 await scenario('gone', games, async () => {

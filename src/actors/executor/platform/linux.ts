@@ -6,7 +6,6 @@
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { COMMAND_LINE_MAX_BYTES, commandLine, keptCommand } from '../../../protocol/command-line.ts';
 import { isSameExecution } from '../../../protocol/execution.ts';
 import {
@@ -17,12 +16,14 @@ import {
   parseProcStat,
 } from '../../../protocol/proc-stat.ts';
 import { boundedReader } from '../../../runtime/bounded-read.ts';
+import { createPace } from '../pace.ts';
 import {
   type Attempt,
   isForkOf,
   isStill,
   type Marked,
   type ProcessControl,
+  type Relative,
   type SeenProcess,
 } from '../process-control.ts';
 import type { Failure, Pidfds } from './pidfd.ts';
@@ -41,42 +42,73 @@ const { SIGTERM, SIGKILL } = constants.signals;
 const readFile = boundedReader(COMMAND_LINE_MAX_BYTES);
 
 export function linuxControl(pidfds: Pidfds | null): ProcessControl {
+  const pace = createPace();
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
 
   function look(pid: number): SeenProcess | null {
     const stat = readStat(pid);
-    if (!stat || isGone(stat)) return null;
+    return stat && !isGone(stat) ? lookAt(stat) : null;
+  }
+
+  /** The forks of a game have its command line word for word, and to take a long one apart costs most of a look. */
+  let last: { readonly text: string; readonly command: string | null } = { text: '', command: null };
+  function commandOf(pid: number): string | null {
+    const text = readOr(() => readFile(`/proc/${pid}/cmdline`, 'utf8')) ?? '';
+    if (text !== last.text) last = { text, command: keptCommand(commandLine(text).text) || null };
+    return last.command;
+  }
+
+  const startKeyOf = (stat: ProcStat) => linuxStartKey(bootId, stat.startTicks);
+
+  function lookAt(stat: ProcStat): SeenProcess {
+    const { pid } = stat;
     const link = readOr(() => readlinkSync(`/proc/${pid}/exe`));
-    const { text } = commandLine(readOr(() => readFile(`/proc/${pid}/cmdline`, 'utf8')) ?? '');
     return {
       pid,
-      startKey: linuxStartKey(bootId, stat.startTicks),
+      startKey: startKeyOf(stat),
       path: link === null ? null : executablePath(link),
-      command: text === '' ? null : keptCommand(text),
+      command: commandOf(pid),
       execution: stat.execution,
       uid: readOr(() => statSync(`/proc/${pid}`).uid),
     };
   }
 
-  function isRelative(stat: ProcStat, parents: ReadonlySet<number>, root: SeenProcess): boolean {
-    if (parents.has(stat.ppid)) return true;
-    const seen = isSameExecution(root, stat) ? look(stat.pid) : null;
-    return seen !== null && isForkOf(root, seen);
+  /** In its execution the file /proc/PID/stat is enough, whatever it is called by now. */
+  function runs(marked: Marked): boolean {
+    const stat = readStat(marked.pid);
+    if (!stat || isGone(stat) || startKeyOf(stat) !== marked.startKey) return false;
+    return isSameExecution(marked, stat) || isStill(marked, lookAt(stat));
+  }
+
+  async function relatives(parents: ReadonlySet<number>, root: SeenProcess): Promise<readonly Relative[]> {
+    const found: Relative[] = [];
+    for (const stat of await everyStat()) {
+      while (pace.isOver()) await pace.next();
+      const { pid, execution } = stat;
+      if (!parents.has(stat.ppid)) {
+        if (parents.has(pid) || !isSameExecution(root, stat)) continue;
+        if (!isForkOf(root, lookAt(stat))) continue;
+      }
+      found.push({ pid, startKey: startKeyOf(stat), execution });
+    }
+    return found;
   }
 
   let coming: Promise<readonly ProcStat[]> | null = null;
   /** To read all takes 30 ms on a full machine: one reading serves all closes of this thread that asked before it began. */
   function everyStat(): Promise<readonly ProcStat[]> {
-    coming ??= nextTurn().then(() => {
+    coming ??= pace.next().then(() => {
       coming = null;
-      return allPids().flatMap((pid) => readStat(pid) ?? []);
+      return allPids()
+        .flatMap((pid) => readStat(pid) ?? [])
+        .filter((stat) => !isGone(stat));
     });
     return coming;
   }
 
   function signal(marked: Marked, number: number): Attempt {
     const send = (deliver: (signal: number) => Failure) =>
-      isStill(marked, look(marked.pid)) ? attempt(deliver(number)) : ({ kind: 'gone' } as const);
+      runs(marked) ? attempt(deliver(number)) : ({ kind: 'gone' } as const);
     const held = pidfds?.withProcess(marked.pid, send);
     if (held && 'kind' in held) return held;
     if (held && held.failure !== 'ENOSYS') return attempt(held.failure);
@@ -84,11 +116,10 @@ export function linuxControl(pidfds: Pidfds | null): ProcessControl {
   }
 
   return {
+    pace,
     look,
-    async relatives(parents, root) {
-      const all = await everyStat();
-      return all.filter((stat) => isRelative(stat, parents, root)).map(({ pid }) => pid);
-    },
+    runs,
+    relatives,
     newestPid: () => readOr(() => Number(readFile('/proc/loadavg', 'latin1').trimEnd().split(' ').at(-1))),
     ask: (marked) => signal(marked, SIGTERM),
     force: (marked) => signal(marked, SIGKILL),

@@ -4,6 +4,7 @@
  * The start is told in whole seconds.
  */
 import { execFileSync } from 'node:child_process';
+import { createPace } from '../pace.ts';
 import {
   type Attempt,
   isStill,
@@ -21,8 +22,10 @@ export function psControl(): ProcessControl {
     return ps(['-p', String(pid)]).find((seen) => seen.pid === pid) ?? null;
   }
 
+  const runs = (marked: Marked) => isStill(marked, look(marked.pid));
+
   function signal(marked: Marked, name: 'SIGTERM' | 'SIGKILL'): Attempt {
-    if (!isStill(marked, look(marked.pid))) return { kind: 'gone' };
+    if (!runs(marked)) return { kind: 'gone' };
     try {
       process.kill(marked.pid, name);
       return { kind: 'done' };
@@ -34,8 +37,10 @@ export function psControl(): ProcessControl {
   }
 
   return {
+    pace: createPace(),
     look,
-    relatives: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [pid] : [])),
+    runs,
+    relatives: (parents) => ps(['-ax']).flatMap(({ pid, parent }) => (parents.has(parent) ? [{ pid }] : [])),
     newestPid: () => null,
     ask: (marked) => signal(marked, 'SIGTERM'),
     force: (marked) => signal(marked, 'SIGKILL'),

@@ -3,6 +3,7 @@
  * whose creation time, image and command line were checked, and while that handle is open the pid cannot be given
  * to another process. A service in session 0 sees no windows of the child: it cannot ask and forces at once.
  */
+import { createPace } from '../pace.ts';
 import {
   AccessDenied,
   type Attempt,
@@ -48,9 +49,11 @@ export function windowsControl(win32: Win32 = loadWin32()): ProcessControl {
   }
 
   return {
+    pace: createPace(),
     look,
+    runs: (marked) => isStill(marked, look(marked.pid)),
     relatives: (parents) =>
-      win32.processes().flatMap(({ pid, parentPid }) => (parents.has(parentPid) ? [pid] : [])),
+      win32.processes().flatMap(({ pid, parentPid }) => (parents.has(parentPid) ? [{ pid }] : [])),
     newestPid: () => null,
     ask: (marked) =>
       held(marked, 'query', () =>
