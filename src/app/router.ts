@@ -4,10 +4,10 @@
  * to the session actor, processes to the scanner, closing to the executor.
  */
 import { profileOf } from '../protocol/accounts.ts';
-import type { CloseReport } from '../protocol/commands.ts';
 import type { Config } from '../protocol/config.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type {
+  CloseResult,
   CloseTask,
   FromScanner,
   FromSession,
@@ -37,7 +37,7 @@ export interface RouterOptions {
   readonly bootId: string;
   readonly config: () => Config;
   readonly postToSession: (message: ToSession) => void;
-  readonly close: (task: CloseTask) => Promise<CloseReport>;
+  readonly close: (task: CloseTask) => Promise<CloseResult>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -184,6 +184,7 @@ export function createRouter(options: RouterOptions): Router {
   function changed(process: GameProcess): void {
     const row = told.get(process);
     if (row) store.commit(() => told.put({ ...row, process }));
+    closing.seen(process);
   }
 
   /** Whether it is told as another child's, or as another game, than it is under the configuration in force. */
@@ -231,7 +232,10 @@ export function createRouter(options: RouterOptions): Router {
           postStart(row, true);
         }
       }
-      for (const row of renewed) told.put(row);
+      for (const row of renewed) {
+        told.put(row);
+        closing.seen(row.process);
+      }
       for (const row of fresh) {
         if (gate.isHeld(row.process)) gate.inTurn(row.process, () => takes(row));
         else if (told.get(row.process) !== row) tellStart(row);
@@ -343,7 +347,10 @@ export function createRouter(options: RouterOptions): Router {
     greetSession,
     releaseMoved,
     takeMoved,
-    stop: () => gate.stop(),
+    stop() {
+      gate.stop();
+      closing.stop();
+    },
     closeGames: closing.closeGames,
     detection: detection.state,
     tell,

@@ -4,14 +4,24 @@ import { createRouter, type RouterOptions } from '../../src/app/router.ts';
 import { isEnded } from '../../src/app/unheard-stops.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
-import type { CloseTask, FromSession, GameProcess, ToSession } from '../../src/protocol/messages.ts';
+import type {
+  CloseResult,
+  CloseTask,
+  FromSession,
+  GameProcess,
+  ToSession,
+} from '../../src/protocol/messages.ts';
 import type { EndedProcess, Store, ToldProcess } from '../../src/protocol/ports.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { MemoryLog } from '../helpers/memory-store.ts';
 
+type Outcome = CloseReport['outcome'];
+/** What the executor says, but for the process. */
+export type Answer = Pick<CloseResult, 'outcome'> & Partial<CloseResult>;
+
 export function setUp(
   told: ToldProcess[] = [],
-  outcome: CloseReport['outcome'] | (() => CloseReport['outcome']) = 'closed',
+  outcome: Outcome | (() => Outcome | Answer) = 'closed',
   config: () => Config = () => DEFAULT_CONFIG,
 ) {
   const clock = Object.assign(new FakeClock(), {
@@ -58,7 +68,8 @@ export function setUp(
     close: async (task) => {
       tasks.push(task);
       const { pid, name } = task.target;
-      return { pid, name, outcome: typeof outcome === 'function' ? outcome() : outcome, waited_ms: 1 };
+      const answer = typeof outcome === 'function' ? outcome() : outcome;
+      return { pid, name, waited_ms: 1, ...(typeof answer === 'string' ? { outcome: answer } : answer) };
     },
     log: { info: () => {}, warn: (fields) => void warnings.push(fields) },
   };
