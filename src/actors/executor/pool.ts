@@ -1,21 +1,22 @@
 /**
  * The executor as main holds it: a piscina pool that has no thread while nothing is to be closed. Every close
  * settles with a report, whatever happens to its thread; it never rejects. However many games there are, none waits long
- * for the others: what waits when a thread gets free goes to it together.
+ * for the others: what waits when a thread gets free goes to it together. None is refused for their number: a process
+ * is closed once at a time (app/closing.ts), so that no more wait than games run.
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { CloseReport } from '../../protocol/commands.ts';
-import type { CloseTask } from '../../protocol/messages.ts';
+import type { CloseResult, CloseTask } from '../../protocol/messages.ts';
 import { Vitals } from '../../runtime/vitals.ts';
 import { FORCE_WAIT_MS } from './close.ts';
 import { Overdue, watchCloses } from './watch.ts';
 
 /** Up to so many closes have a thread each, so that one that hangs takes no other with it; more of them share. */
 const MAX_THREADS = 8;
-/** More than that many closes at once are refused as failed. Piscina's own limit does not count tasks with a signal. */
-const MAX_UNSETTLED = 1_024;
+/** What a thread is given together has command lines of no more characters: they stay on its heap until it is done. */
+const MAX_SHARED_CHARS = 8_000_000;
 /** How long a thread lives on with nothing to do, ms: a relaunch within it finds a warm thread. */
 const IDLE_MS = 10_000;
 /** What a close may take beyond its own waits, ms: the start of a thread on a busy machine. */
@@ -26,7 +27,7 @@ const DEADLINE_SLACK_MS = 5_000;
  */
 const require = createRequire(import.meta.url);
 const PISCINA = require.resolve('piscina');
-/** What a thread's heap may grow to, MB: it needs some 5. */
+/** What a thread's heap may grow to, MB: it needs some 5, and what it shares. */
 const HEAP_MB = 64;
 
 /** Closes as their thread gets them, and the memory to beat into once it has begun. */
@@ -40,14 +41,17 @@ interface Asked {
   readonly task: CloseTask;
   /** performance.now() */
   readonly at: number;
-  /** The thread that had it with others ended under them, perhaps because of one: it gets a thread to itself. */
-  readonly alone: boolean;
-  readonly settle: (report: CloseReport) => void;
+  /**
+   * A thread may be given so many together with it. When one ended under several, perhaps because of one of them, what it had
+   * is shared out anew, until that one is alone: each by itself at once would have a crowd wait for minutes.
+   */
+  readonly most: number;
+  readonly settle: (result: CloseResult) => void;
 }
 
 export interface Executor {
   /** Closes one process and what is part of it. Settles always: a missed deadline is a report that says `failed`. */
-  close(task: CloseTask): Promise<CloseReport>;
+  close(task: CloseTask): Promise<CloseResult>;
   /** Ends the threads; what was under way is reported as failed. */
   stop(): Promise<void>;
   state(): { readonly threads: number; readonly queued: number; readonly running: number };
@@ -87,11 +91,21 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function shareOut(): void {
     while (busy < MAX_THREADS && waiting.length > 0) {
-      const firstAlone = waiting.findIndex(({ alone }) => alone);
-      const together = firstAlone === -1 ? waiting.length : firstAlone;
       const share = Math.ceil(waiting.length / (MAX_THREADS - busy));
-      void carryOut(waiting.splice(0, Math.max(1, Math.min(share, together))));
+      void carryOut(waiting.splice(0, Math.max(1, Math.min(share, together()))));
     }
+  }
+
+  /** How many of those that wait a thread may be given as one. */
+  function together(): number {
+    let chars = 0;
+    let most = Number.POSITIVE_INFINITY;
+    const end = waiting.findIndex((asked, before) => {
+      chars += asked.task.target.command?.length ?? 0;
+      most = Math.min(most, asked.most);
+      return before >= most || chars > MAX_SHARED_CHARS;
+    });
+    return end === -1 ? waiting.length : end;
   }
 
   async function carryOut(batch: readonly Asked[]): Promise<void> {
@@ -101,7 +115,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
       for (const [i, asked] of batch.entries()) asked.settle(reports[i] ?? failed(asked, 'no report'));
     } catch (error) {
       const again = batch.length > 1 && !stopped && !(error instanceof Overdue);
-      if (again) waiting.push(...batch.map((asked) => ({ ...asked, alone: true })));
+      const most = Math.ceil(batch.length / MAX_THREADS);
+      if (again) waiting.push(...batch.map((asked) => ({ ...asked, most })));
       else for (const asked of batch) asked.settle(failed(asked, error));
     } finally {
       busy -= 1;
@@ -109,7 +124,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
   }
 
-  async function inThread(tasks: readonly CloseTask[]): Promise<readonly CloseReport[]> {
+  async function inThread(tasks: readonly CloseTask[]): Promise<readonly CloseResult[]> {
     pool ??= load();
     const { buffer: beat } = new Vitals();
     const waitMs = Math.max(...tasks.map((task) => task.waitMs));
@@ -128,15 +143,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
     async close(task) {
       const at = performance.now();
       if (stopped) return failed({ task, at }, STOPPING);
-      if (unsettled >= MAX_UNSETTLED) return failed({ task, at }, TOO_MANY);
       unsettled += 1;
-      const report = await new Promise<CloseReport>((settle) => {
-        waiting.push({ task, at, alone: false, settle });
+      const result = await new Promise<CloseResult>((settle) => {
+        waiting.push({ task, at, most: Number.POSITIVE_INFINITY, settle });
         // What is asked for in one turn is shared out together.
         queueMicrotask(shareOut);
       });
       unsettled -= 1;
-      return report;
+      return result;
     },
     async stop() {
       stopped = true;
@@ -151,7 +165,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
 }
 
 const STOPPING = new Error('the agent is stopping');
-const TOO_MANY = new Error(`more than ${MAX_UNSETTLED} processes are being closed`);
 
 function failed({ task, at }: Pick<Asked, 'task' | 'at'>, error: unknown): CloseReport {
   return {

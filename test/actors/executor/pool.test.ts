@@ -28,6 +28,9 @@ function task(over: Partial<CloseTask> = {}): CloseTask {
 // The deadline is waitMs + 3 s + slack: a negative slack makes it short.
 const SHORT = -2_500;
 
+const pids = (count: number) =>
+  Array.from({ length: count }, (_, i) => task({ target: { ...task().target, pid: 90_000_000 + i } }));
+
 describe('the executor', () => {
   it('has no thread until something is to be closed', () => {
     expect(executor(workerFile('executor')).state()).toEqual({ threads: 0, queued: 0, running: 0 });
@@ -83,17 +86,22 @@ describe('the executor', () => {
     expect(report.outcome).toBe('failed');
   });
 
-  it('more closes than it holds are refused at once, and all settle', async () => {
-    const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'), SHORT);
-    const reports = await Promise.all(Array.from({ length: 1_200 }, () => pool.close(task())));
-    const errors = reports.map((report) => report.error ?? '');
-    expect(errors.filter((e) => /more than 1024/.test(e))).toHaveLength(176);
-    expect(errors.filter((e) => /no answer/.test(e))).toHaveLength(1_024);
+  it('T6: none of a crowd is refused for their number', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/dies-of-13.ts'));
+    const reports = await Promise.all(pids(2_000).map((each) => pool.close(each)));
+    expect(reports.filter(({ outcome }) => outcome !== 'closed')).toEqual([]);
     expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
   });
 
-  const pids = (count: number) =>
-    Array.from({ length: count }, (_, i) => task({ target: { ...task().target, pid: 90_000_000 + i } }));
+  it('what a thread is given together has its bound in command lines, which are held in its memory', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/dies-of-13.ts'));
+    const command = 'x'.repeat(65_536);
+    const long = pids(2_000).map((each) => ({ ...each, target: { ...each.target, command } }));
+    const reports = await Promise.all(long.map((each) => pool.close(each)));
+    const together = reports.map((report) => report.waited_ms);
+    expect(Math.max(...together) * command.length).toBeLessThanOrEqual(8_000_000);
+    expect(Math.max(...together)).toBeGreaterThan(100);
+  });
 
   it('up to eight closes have a thread each, and more of them share: nobody waits for a game that ignores the asking', async () => {
     const pool = executor(await bundleWorker('fixtures/executor/never-answers.ts'));
@@ -122,6 +130,18 @@ describe('the executor', () => {
       { pid: 13, outcome: 'failed' },
     ]);
     expect(pool.state()).toMatchObject({ queued: 0, running: 0 });
+  });
+
+  it('what a thread was given when it ended is shared out anew, not done one by one', async () => {
+    const pool = executor(await bundleWorker('fixtures/executor/dies-of-13.ts'));
+    const deadly = task({ target: { ...task().target, pid: 13 } });
+    const all = [...pids(399), deadly, ...pids(400)];
+    const reports = await Promise.all(all.map((each) => pool.close(each)));
+    expect(reports.filter(({ outcome }) => outcome !== 'closed')).toMatchObject([
+      { pid: 13, outcome: 'failed' },
+    ]);
+    const together = reports.map((report) => report.waited_ms);
+    expect(together.filter((count) => count === 1).length).toBeLessThan(40);
   });
 
   it('what is under way when it stops is reported as failed', async () => {
