@@ -33,7 +33,7 @@ export interface SessionStart {
   readonly role: Role;
   /** Named in the URL; null: not. */
   readonly clientId: string | null;
-  /** The token it came with, to be checked again after a rotation; null: none was required. */
+  /** The token it showed, required or not, to be checked again when that changes; null: none. */
   readonly token: string | null;
   /** The page it came from, to be checked again after a reload; null: it is no page's. */
   readonly origin: string | null;

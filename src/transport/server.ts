@@ -68,7 +68,10 @@ export interface RunningServer {
   readonly addresses: readonly string[];
   /** Clients with a socket open, or that polled within three intervals (contract H2). */
   connectedClients(): number;
-  /** Closes with 4501 every socket whose token does not hold now; a poll that waits ends when one has changed. */
+  /**
+   * Closes with 4501 every socket whose token does not hold now, with 4005 one that may do more than its token allows;
+   * a poll that waits ends when a token has changed.
+   */
   disconnectWrongTokens(): void;
   /** Ends what a reload shuts out, a transport or a page: sockets with 4005, polls that wait with an empty answer. */
   closeShutOut(): void;
@@ -156,9 +159,11 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
       const sameTokens = tokensOf(security) === tokens;
       tokens = tokensOf(security);
       if (!security.requireToken) return;
-      const holds = ({ token, role }: SessionStart): boolean =>
-        token !== null && roleOf(token, security) === role;
-      hub.closeAll(4501, (session) => !holds(session.start));
+      const roleNow = ({ token }: SessionStart): Role | null =>
+        token === null ? null : roleOf(token, security);
+      hub.closeAll(4501, (session) => roleNow(session.start) === null);
+      // It came while no token was required: it comes back as what its token makes it.
+      hub.closeAll(4005, (session) => roleNow(session.start) !== session.start.role);
       // With which token a poll came is not known any more.
       if (!sameTokens) polls.endWaiting();
     },
@@ -223,7 +228,6 @@ function frontHandlers(
       }
       const decision = decideUpgrade(head, admission.kind === 'enter' ? admission.role : null, {
         websocketEnabled: options.transports().websocketEnabled,
-        tokenRequired: options.security().requireToken,
         openSockets: hub.sockets,
         stopping: state.stopping,
         clients: options.clients,

@@ -17,7 +17,6 @@ export interface UpgradePolicy {
   readonly websocketEnabled: boolean;
   readonly stopping: boolean;
   readonly openSockets: number;
-  readonly tokenRequired: boolean;
   readonly clients: ClientStore;
 }
 
@@ -52,7 +51,7 @@ export function decideUpgrade(head: RequestHead, role: Role | null, policy: Upgr
   if (mode.mode === 'simple' && policy.clients.open(named.clientId ?? DEFAULT_CLIENT) === null) {
     return refuse(problem('too-many-clients', 'Eight clients are remembered already.'));
   }
-  const token = policy.tokenRequired ? presentedToken(head, 'upgrade') : null;
+  const token = presentedToken(head, 'upgrade');
   const origin = header(head, 'origin') ?? null;
   return {
     ok: true,

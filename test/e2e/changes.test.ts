@@ -105,6 +105,28 @@ test('S4: whoever came without a token while none was required is disconnected b
   expect((await ask('/desktop/status', undefined, null)).status).toBe(401);
 });
 
+test('S4 W6: whoever showed a right token meanwhile stays, or comes back if it allows less than none did', async () => {
+  const open = gameConfig(name, { security: { require_token: false } });
+  agent = await startAgent({ config: open });
+  const by = async (role: 'view' | 'control') => {
+    const client = await openReliable({ url: agent.url, token: agent.token(role), clientId: role });
+    sockets.push(client);
+    return client;
+  };
+  const [view, control] = [await by('view'), await by('control')];
+  await reload(control, gameConfig(name));
+  expect((await view.closed).code).toBe(4005);
+  expect((await ask('/desktop/status?client_id=control')).json).toMatchObject({
+    connected: true,
+    websocket_clients: 1,
+  });
+  const again = await by('view');
+  const command = { command: 'pause', command_id: 'c1' };
+  again.send({ type: 'command', payload: command });
+  const { problem } = await again.next((f) => f.type === 'command_result');
+  expect(problem.type).toBe('urn:playwarden:problem:control-required');
+});
+
 test('C10: a reload that switches WebSockets off closes those that are open, and the client polls on', async () => {
   agent = await startAgent({ config: gameConfig(name) });
   const client = await connected();

@@ -224,6 +224,29 @@ describe('C4 tokens and stopping', () => {
     expect((await t.request('/desktop/status', { token: VIEW })).status).toBe(401);
   });
 
+  test('W6 a token that is required from now on: none or a wrong one is 4501, one that allows less 4005, a right one stays', async () => {
+    t.security.requireToken = false;
+    const shown = (token: string | null, id: string) => t.socket({ token, path: `/?client_id=${id}` });
+    const [none, wrong, view, right] = [
+      shown(null, 'none'),
+      shown('wrong', 'wrong'),
+      shown(VIEW, 'view'),
+      shown(CONTROL, 'right'),
+    ];
+    const offered = t.socket({
+      token: null,
+      protocols: ['playwarden.simple', `bearer.${CONTROL}`],
+      path: '/?client_id=offered',
+    });
+    await Promise.all([none, wrong, view, right, offered].map((socket) => socket.frame('welcome')));
+    t.security.requireToken = true;
+    t.server.disconnectWrongTokens();
+    expect(await none.closed).toBe(4501);
+    expect(await wrong.closed).toBe(4501);
+    expect(await view.closed).toBe(4005);
+    await Promise.all([right.settled(), offered.settled()]);
+  });
+
   test('D8 a poll waits on through a reload that changes no token, and ends with a rotation', async () => {
     const poll = (id: string) =>
       t.request(`/desktop/events/poll?client_id=${id}&wait=25`, { token: CONTROL });
