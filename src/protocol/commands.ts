@@ -1,12 +1,16 @@
 /** Commands of contract section 7: their schemas, their results, and which of them change something. Pure. */
 import * as z from 'zod/mini';
+import { wellFormed } from './well-formed.ts';
 
 const minutes = z.number().check(z.positive(), z.maximum(10_080));
 const gameId = z.optional(z.string().check(z.minLength(1), z.maxLength(64)));
 
 /** Parameters of each command; unknown keys are errors. */
 export const COMMAND_PARAMETERS = {
-  force_close: z.strictObject({ game: gameId, reason: z.optional(z.string().check(z.maxLength(1_000))) }),
+  force_close: z.strictObject({
+    game: gameId,
+    reason: z.optional(z.string().check(z.maxLength(1_000), wellFormed)),
+  }),
   set_time_limit: z.strictObject({
     minutes: z.union([z.number().check(z.minimum(0), z.maximum(10_080)), z.null(), z.literal('config')], {
       error: 'must be a number of minutes, null for no limit, or "config"',
@@ -19,9 +23,9 @@ export const COMMAND_PARAMETERS = {
   resume: z.strictObject({ minutes: z.optional(minutes) }),
   get_live_status: z.strictObject({}),
   send_notification: z.strictObject({
-    title: z.string().check(z.minLength(1), z.maxLength(200)),
-    message: z.string().check(z.minLength(1), z.maxLength(4_000)),
-    type: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
+    title: z.string().check(z.minLength(1), z.maxLength(200), wellFormed),
+    message: z.string().check(z.minLength(1), z.maxLength(4_000), wellFormed),
+    type: z.optional(z.string().check(z.minLength(1), z.maxLength(64), wellFormed)),
   }),
 } as const;
 
@@ -37,11 +41,7 @@ export const READ_ONLY_COMMANDS: ReadonlySet<CommandName> = new Set(['get_live_s
  * Characters are counted as code points, here and in the documents. Half a surrogate pair is none: the database would
  * keep another character in its place, and two ids would be one.
  */
-export const commandId = z.string().check(
-  z.minLength(1),
-  z.maxLength(64),
-  z.refine((id) => !/\p{Surrogate}/u.test(id), 'must be well-formed Unicode, without half a surrogate pair'),
-);
+export const commandId = z.string().check(z.minLength(1), z.maxLength(64), wellFormed);
 
 /** A command as it comes over HTTP or the WebSocket, before its parameters are looked at. */
 export const commandEnvelope = z.strictObject({

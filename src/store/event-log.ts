@@ -6,6 +6,7 @@
 import type { EventBody } from '../protocol/events.ts';
 import type { Clock, EventLog } from '../protocol/ports.ts';
 import type { Gap, LogEntry, LogPage, Position } from '../protocol/position.ts';
+import { jsonText } from '../protocol/well-formed.ts';
 import { type Connection, isDamageError, type Statement } from './connection.ts';
 import { type EpochTable, newEpochName } from './epochs.ts';
 import { isWhole, type Row, SealedTable, selectRows } from './rows.ts';
@@ -85,7 +86,7 @@ export class SqliteEventLog implements EventLog, Appender<NewEvent, LogEntry> {
       id: this.#newId(now),
       ts,
       type: event.type,
-      body: JSON.stringify(event),
+      body: jsonText(event),
     }));
     return this.#writer?.append(rows) ?? [];
   }

@@ -3,6 +3,7 @@
  * two forms every answer takes: success with a time stamp, or problem+json (contract sections 4 and 8).
  */
 import { PROBLEMS, type Problem, problemBody } from '../protocol/problems.ts';
+import { jsonText } from '../protocol/well-formed.ts';
 
 /** What stands before the body. Header names are lower case; a name that came twice has two values. */
 export interface RequestHead {
@@ -43,7 +44,7 @@ export function header(head: RequestHead, name: string): string | undefined {
 
 /** 200 with `status` and `timestamp` before the given keys; `wallMs` is epoch ms. */
 export function success(wallMs: number, fields: object): Reply {
-  return json(JSON.stringify({ status: 'success', timestamp: new Date(wallMs).toISOString(), ...fields }));
+  return json(jsonText({ status: 'success', timestamp: new Date(wallMs).toISOString(), ...fields }));
 }
 
 /** 200 with a body that is JSON text already. */
@@ -71,7 +72,7 @@ export function problemReply(
       }),
       ...headers,
     },
-    body: JSON.stringify(problemBody(problem, instance)),
+    body: jsonText(problemBody(problem, instance)),
   };
 }
 

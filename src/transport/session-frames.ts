@@ -11,6 +11,7 @@ import {
 } from '../protocol/frames.ts';
 import { type Problem, problem, problemBody } from '../protocol/problems.ts';
 import { fieldErrors } from '../protocol/schema-errors.ts';
+import { jsonText } from '../protocol/well-formed.ts';
 import { parseJson, parseJsonBytes } from './json-text.ts';
 
 export type Read<T> =
@@ -39,7 +40,7 @@ function read<T>(text: string | null, schema: z.ZodMiniType<T>, mismatch: string
 }
 
 export function writeFrame(frame: ServerFrame): string {
-  return JSON.stringify(frame);
+  return jsonText(frame);
 }
 
 export function errorFrameText(reason: Problem): string {

@@ -142,6 +142,10 @@ describe('K3: refusals', () => {
       'a message of 4001',
       { command: 'send_notification', parameters: { title: 'x', message: 'y'.repeat(4_001) } },
     ],
+    [
+      'half of an emoji',
+      { command: 'send_notification', parameters: { title: 'Dinner \ud83d', message: 'y' } },
+    ],
     ['a notification without words', { command: 'send_notification', parameters: {} }],
   ])('K3: %s is 422', async (_what, body) => {
     const { status, json } = await post(body);

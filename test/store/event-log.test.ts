@@ -22,6 +22,12 @@ describe('the event log', () => {
     expect(entries[0]?.ts).toBe('2026-01-15T16:00:00.000Z');
   });
 
+  it('E2: no event holds half a surrogate pair, which would hold up a client that refuses it', () => {
+    const { log } = open(dir());
+    const [entry] = log.append([started(1, '\ud83d')]);
+    expect(entry?.body).toContain('"RobloxPlayerBeta.exe\ufffd"');
+  });
+
   it('E5: an event keeps its epoch, offset, id and body over a clean restart', async () => {
     const at = dir();
     const first = open(at);

@@ -2,8 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { COMMAND_TIMEOUT_MS } from '../../src/client/command-until-answered.ts';
 import { parseConfig } from '../../src/protocol/config.ts';
+import { problem } from '../../src/protocol/problems.ts';
+import { problemReply, success } from '../../src/transport/http-message.ts';
 import type { RouteContext } from '../../src/transport/routes/context.ts';
 import { routeTable } from '../../src/transport/routes/table.ts';
+import { errorFrameText } from '../../src/transport/session-frames.ts';
 import { numbered } from '../helpers/memory-store.ts';
 import { CONTROL, type TestServer, testServer, VIEW } from '../helpers/transport-server.ts';
 
@@ -340,6 +343,16 @@ describe('S6 the order of refusals', () => {
     expect(s.errors).toHaveLength(2);
     expect((await s.request('/desktop/usage')).status).toBe(200);
     await s.stop();
+  });
+
+  test('section 4: no answer on either transport holds half a surrogate pair, whatever stood in what was asked', () => {
+    const cut = 'Dinner \ud83d';
+    const reason = problem('schema-mismatch', cut, { errors: [{ path: cut, message: cut }] });
+    const texts = [success(0, { [cut]: cut }).body, problemReply(reason).body, errorFrameText(reason)];
+    for (const text of texts) {
+      expect(text).toContain('Dinner \ufffd');
+      expect(text).not.toContain('ud83d');
+    }
   });
 
   test('S7 no token in what is answered', async () => {
