@@ -45,12 +45,9 @@ export function admit(
   now: number,
 ): Admission {
   if (!hostIsOurs(head, policy.port)) return { kind: 'refuse', problem: HOST_REFUSED, cors: NO_CORS };
-  const origins = head.headers.get('origin') ?? [];
-  if (origins.length > 0 && !originIsAllowed(origins, policy)) {
-    return { kind: 'refuse', problem: ORIGIN_REFUSED, cors: NO_CORS };
-  }
-  const cors = corsFor(origins[0], head);
-  if (head.method === 'OPTIONS' && origins.length > 0) return { kind: 'preflight', cors };
+  const cors = corsFor(head, policy);
+  if (cors === null) return { kind: 'refuse', problem: ORIGIN_REFUSED, cors: NO_CORS };
+  if (head.method === 'OPTIONS' && cors !== NO_CORS) return { kind: 'preflight', cors };
   if (purpose === 'http' && head.method === 'GET' && head.path === '/health') {
     return { kind: 'enter', role: null, cors };
   }
@@ -90,8 +87,12 @@ function authorities(port: number): string[] {
   return NAMES.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
 }
 
-function corsFor(origin: string | undefined, head: RequestHead): Cors {
+/** What an answer tells the browser whose page asked; null: its origin is not allowed. */
+export function corsFor(head: RequestHead, policy: Pick<DoorPolicy, 'port' | 'allowedOrigins'>): Cors | null {
+  const origins = head.headers.get('origin') ?? [];
+  const origin = origins[0];
   if (origin === undefined) return NO_CORS;
+  if (!originIsAllowed(origins, policy)) return null;
   const cors = { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' };
   if (head.method !== 'OPTIONS') return cors;
   return {

@@ -7,7 +7,7 @@ import { HTTP_LIMITS } from '../protocol/http.ts';
 import type { AgentDesk, ClientStore, EventLog, Role, SyncStore, TickingClock } from '../protocol/ports.ts';
 import { type Problem, problem } from '../protocol/problems.ts';
 import { ClientSession, type SessionContext, type SessionStart } from './client-session.ts';
-import { type Admission, admit, type Cors, originIsAllowed } from './front-door.ts';
+import { type Admission, admit, type Cors, corsFor, type DoorPolicy, originIsAllowed } from './front-door.ts';
 import {
   type IncomingRequest,
   problemReply,
@@ -149,6 +149,7 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
   }
   let stopped: Promise<void> | null = null;
   let tokens = tokensOf(options.security());
+  let origins = options.security().allowedOrigins;
 
   return {
     port: state.port,
@@ -172,7 +173,10 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
       const mayStay = ({ origin }: SessionStart): boolean =>
         transports().websocketEnabled && (origin === null || originIsAllowed([origin], door));
       hub.closeAll(4005, (session) => !mayStay(session.start));
-      if (!transports().pollingEnabled) polls.endWaiting();
+      const allOriginsStay = origins.every((origin) => door.allowedOrigins.includes(origin));
+      origins = door.allowedOrigins;
+      // From which page a poll came is not known any more.
+      if (!transports().pollingEnabled || !allOriginsStay) polls.endWaiting();
     },
     shed: () => hub.closeAll(4005),
     stop() {
@@ -200,8 +204,9 @@ function frontHandlers(
   enter: Enter,
 ): Pick<AppHandlers<SessionStart>, 'request' | 'upgrade'> {
   const wrongTokens = new WrongTokens(HTTP_LIMITS.wrongTokensPerMinute);
+  const door = (): DoorPolicy => ({ ...options.security(), port: state.port });
   const admitted = (head: RequestHead, purpose: 'http' | 'upgrade'): Admission =>
-    admit(head, purpose, { ...options.security(), port: state.port }, wrongTokens, options.clock.monotonic());
+    admit(head, purpose, door(), wrongTokens, options.clock.monotonic());
   const refused = (reason: Problem, cors: Cors): Reply => {
     options.logger.debug({ problem: reason.slug }, 'refused at the front door');
     return problemReply(reason, '/', reason.slug === 'unauthorized' ? { ...cors, ...CHALLENGE } : cors);
@@ -215,11 +220,14 @@ function frontHandlers(
       if (admission.kind === 'refuse') return refused(admission.problem, admission.cors);
       if (state.stopping) return refused(STOPPING, admission.cors);
       state.pending += 1;
-      return enter(request, admission.role)
-        .then((reply) => withHeaders(reply, admission.cors))
-        .finally(() => {
-          state.pending -= 1;
-        });
+      return (
+        enter(request, admission.role)
+          // As of now: while it waited its page may have been shut out, whose browser then keeps the answer from it.
+          .then((reply) => withHeaders(reply, corsFor(request.head, door()) ?? {}))
+          .finally(() => {
+            state.pending -= 1;
+          })
+      );
     },
     upgrade(head) {
       const admission = admitted(head, 'upgrade');

@@ -298,6 +298,28 @@ describe('C4 tokens and stopping', () => {
     await Promise.all([own.settled(), program.settled()]);
   });
 
+  test('S3 a waiting poll of such a page ends without an event, in an answer that its browser keeps from it', async () => {
+    t.security.allowedOrigins = ['http://app.test'];
+    t.server.closeShutOut();
+    const poll = () =>
+      t.request('/desktop/events/poll?client_id=p&wait=25', { headers: { Origin: 'http://app.test' } });
+    const first = poll();
+    await expect.poll(() => t.server.connectedClients()).toBe(1);
+    t.server.closeShutOut();
+    append(1);
+    const whole = await first;
+    expect(whole.body.count).toBe(1);
+    expect(whole.headers.get('access-control-allow-origin')).toBe('http://app.test');
+    const next = poll();
+    await expect.poll(() => t.clients.get('p')?.cursor?.offset).toBe(1);
+    t.security.allowedOrigins = [];
+    t.server.closeShutOut();
+    append(1);
+    const { body, headers } = await next;
+    expect(body.count).toBe(0);
+    expect(headers.get('access-control-allow-origin')).toBeNull();
+  });
+
   test('stopping answers polls, tells sockets 4005, waits for nobody and frees the port', async () => {
     const socket = t.socket(RELIABLE).hello();
     const silent = t.socket(RELIABLE);
