@@ -7,6 +7,7 @@ import type { Clock, Role } from '../protocol/ports.ts';
 import { type Problem, problem } from '../protocol/problems.ts';
 import { header, type IncomingRequest, problemReply, type Reply, type RequestHead } from './http-message.ts';
 import { parseJsonBytes } from './json-text.ts';
+import type { Turns } from './turns.ts';
 
 /** What a handler sees of a request. */
 export interface RouteRequest {
@@ -28,6 +29,8 @@ export interface Route {
   readonly body: 'none' | 'optional' | 'required';
   /** How long the handler may take, ms; then 503. */
   readonly deadlineMs: number;
+  /** What it answers takes some ms to write: many that come together are answered over several turns, the rest between. */
+  readonly inTurns?: true;
   readonly handler: RouteHandler;
 }
 
@@ -36,6 +39,7 @@ export async function route(
   role: Role | null,
   routes: readonly Route[],
   clock: Clock,
+  turns: Turns,
 ): Promise<Reply> {
   const { head } = request;
   const here = routes.filter((r) => r.path === head.path);
@@ -50,9 +54,20 @@ export async function route(
     found.body === 'none' ? { ok: true as const, body: undefined } : await readBody(request, found);
   if (!read.ok) return problemReply(read.problem, head.path);
   const query = Object.fromEntries(new URLSearchParams(head.query));
-  const reply = found.handler({ role, path: head.path, query, body: read.body, onAbort: request.onAbort });
-  return reply instanceof Promise ? withDeadline(reply, found.deadlineMs, head.path, clock) : reply;
+  const { onAbort } = request;
+  const handle = (): Reply | Promise<Reply> => {
+    const reply = found.handler({ role, path: head.path, query, body: read.body, onAbort });
+    return reply instanceof Promise ? withDeadline(reply, found.deadlineMs, head.path, clock) : reply;
+  };
+  if (!found.inTurns) return handle();
+  let left = false;
+  onAbort(() => {
+    left = true;
+  });
+  return turns.run(() => (left ? problemReply(LEFT, head.path) : handle()));
 }
+
+const LEFT = problem('bad-request', 'The client left before it was answered.');
 
 type ReadBody =
   | { readonly ok: true; readonly body: unknown }
@@ -64,8 +79,7 @@ async function readBody(request: IncomingRequest, { body: need }: Route): Promis
   }
   const result = await request.body(HTTP_LIMITS.maxBodyBytes);
   if (result.kind === 'too-large') return refuse(problem('too-large', 'At most 65,536 bytes are taken.'));
-  if (result.kind === 'aborted')
-    return refuse(problem('bad-request', 'The client left before its body ended.'));
+  if (result.kind === 'aborted') return refuse(LEFT);
   const empty = result.bytes.length === 0;
   if (!mediaTypeFits(request.head, empty)) {
     return refuse(problem('media-type', 'Send the body as "Content-Type: application/json".'));

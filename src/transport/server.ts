@@ -23,6 +23,7 @@ import { route } from './router.ts';
 import { connectedClients } from './routes/status.ts';
 import { routeTable } from './routes/table.ts';
 import { roleOf } from './tokens.ts';
+import { Turns } from './turns.ts';
 import { type AppHandlers, createApp, listenOn, loadNative } from './uws.ts';
 import { WrongTokens } from './wrong-tokens.ts';
 import { decideUpgrade } from './ws-adapter.ts';
@@ -115,8 +116,14 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
     failed,
   };
   const routes = routeTable({ ...options, port: () => state.port, hub, polls });
+  const turns = new Turns({
+    now: () => clock.monotonic(),
+    nextTurn: setImmediate,
+    // A tick that is asked for by a microtask runs when there are none left.
+    afterwards: (fn) => queueMicrotask(() => process.nextTick(fn)),
+  });
   const app = createApp(native, {
-    ...frontHandlers(options, state, hub, (request, role) => route(request, role, routes, clock)),
+    ...frontHandlers(options, state, hub, (request, role) => route(request, role, routes, clock, turns)),
     open(socket, start) {
       const session = new ClientSession(socket, start, sessions);
       hub.add(session);

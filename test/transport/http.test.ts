@@ -157,6 +157,15 @@ describe('section 4', () => {
     expect(parseConfig({ enforcement: { close_wait_seconds: 301 } }).ok).toBe(false);
   });
 
+  test('D6 what answers with up to 1 MB is written in turns, and nothing else waits for its turn', () => {
+    const inTurns = routeTable({} as RouteContext).filter((route) => route.inTurns);
+    expect(inTurns.map(({ path }) => path)).toEqual([
+      '/desktop/events/poll',
+      '/desktop/queue/sessions',
+      '/desktop/queue/notifications',
+    ]);
+  });
+
   test('GET /desktop/usage, POST /sync/confirm, POST /desktop/command hand on to the agent', async () => {
     expect((await t.request('/desktop/usage?child=a&from=2026-01-01&to=2026-01-02')).body.days).toEqual([]);
     const confirmed = await t.request('/sync/confirm', {

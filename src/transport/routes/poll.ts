@@ -10,6 +10,7 @@ export function pollRoutes({ polls, transports }: RouteContext): Route[] {
       path: '/desktop/events/poll',
       method: 'GET',
       body: 'none',
+      inTurns: true,
       deadlineMs: HTTP_LIMITS.maxPollWaitSeconds * 1_000 + ROUTE_DEADLINE_MS,
       handler: (request) => {
         if (!transports().pollingEnabled) {

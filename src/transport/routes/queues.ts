@@ -7,7 +7,7 @@ import { checked, ROUTE_DEADLINE_MS, type RouteContext, standing } from './conte
 
 export function queueRoutes(context: RouteContext): Route[] {
   const { log, clients, sync, clock } = context;
-  const common = { method: 'GET', body: 'none', deadlineMs: ROUTE_DEADLINE_MS } as const;
+  const common = { method: 'GET', body: 'none', inTurns: true, deadlineMs: ROUTE_DEADLINE_MS } as const;
   return [
     {
       ...common,
