@@ -24,6 +24,7 @@ import { startedEvent, stoppedEvent } from './process-events.ts';
 import { processKey } from './process-key.ts';
 import { isSelfTest } from './self-test.ts';
 import { StopGate } from './stop-gate.ts';
+import { SessionPost } from './to-session.ts';
 import { ToldProcesses } from './told-processes.ts';
 import { isEnded, UnheardStops, withOlder } from './unheard-stops.ts';
 
@@ -66,6 +67,7 @@ export function createRouter(options: RouterOptions): Router {
   const told = new ToldProcesses(store.told);
   const unheard = new UnheardStops(store.told, bootId);
   const gate = new StopGate(clock);
+  const session = new SessionPost(options.postToSession);
   const closing = createClosing({ ...options, told });
   const detection = watchDetection(options);
   /** Until the first snapshot nobody knows what runs; a session actor is greeted after it. */
@@ -89,19 +91,15 @@ export function createRouter(options: RouterOptions): Router {
     const known = told.get(process);
     const row = known ?? { ...newlyTold(process, found), ...closing.markOf(process) };
     if (!known) tellStart(row);
-    postStart(row, found);
+    session.started(row, found);
     if (isSelfTest(process)) void closing.closeAll([row], 'command');
-  }
-
-  function postStart({ process, child }: ToldProcess, found: boolean): void {
-    options.postToSession({ type: 'process.started', process, child, found });
   }
 
   /** It goes on as another child's or game's. */
   function takes(row: ToldProcess): void {
     if (told.get(row.process)) return;
     tellStart(row);
-    postStart(row, true);
+    session.started(row, true);
   }
 
   function tellStart(row: ToldProcess): void {
@@ -113,7 +111,7 @@ export function createRouter(options: RouterOptions): Router {
     });
   }
 
-  function stopped({ identity, endedAwakeMs }: Extract<FromScanner, { type: 'process.stopped' }>): void {
+  function stopped(identity: ProcessIdentity, endedAwakeMs: number | null): void {
     moving.delete(processKey(identity));
     stops(identity, endedAwakeMs);
   }
@@ -171,13 +169,8 @@ export function createRouter(options: RouterOptions): Router {
     if (!ended || !unheard.has(ended)) return;
     const { process, endedAwakeMs, closing } = ended;
     const by = how === 'goes on' ? 'config' : closing;
-    const identity = { pid: process.pid, startKey: process.startKey };
-    if (isPlay) postPlay(ended);
-    else options.postToSession({ type: 'process.stopped', identity, endedAwakeMs, ...(by && { by }) });
-  }
-
-  function postPlay({ process, child, endedAwakeMs, closing: by }: EndedProcess): void {
-    options.postToSession({ type: 'process.played', process, child, endedAwakeMs, ...(by && { by }) });
+    if (isPlay) session.played(ended);
+    else session.stopped(process, endedAwakeMs, by);
   }
 
   /** Nothing to tell, but a close must know what the process looks like now. */
@@ -225,11 +218,11 @@ export function createRouter(options: RouterOptions): Router {
       };
       const gone = told.all().filter((row) => !goesOn(row));
       for (const row of scanned ? gone : withOlder([...unheard.all(), ...gone], [...renewed, ...fresh])) {
-        if (isEnded(row)) postPlay(row);
+        if (isEnded(row)) session.played(row);
         else if (gone.includes(row)) stops(row.process, null);
         else {
           if (fresh.includes(row)) tellStart(row);
-          postStart(row, true);
+          session.started(row, true);
         }
       }
       for (const row of renewed) {
@@ -257,17 +250,21 @@ export function createRouter(options: RouterOptions): Router {
   }
 
   function releaseMoved(): void {
-    for (const row of running()) {
-      if (!isMoved(row, row.process)) continue;
-      moving.set(processKey(row.process), row);
-      stops(row.process, clock.monotonic(), 'goes on');
-    }
+    const moved = running().filter((row) => isMoved(row, row.process));
+    session.together(() => {
+      for (const row of moved) {
+        moving.set(processKey(row.process), row);
+        stops(row.process, clock.monotonic(), 'goes on');
+      }
+    });
   }
 
   function takeMoved(): void {
-    for (const { process, startedAt } of moving.values()) {
-      gate.inTurn(process, () => takes({ ...newlyTold(movedNow(process), true), startedAt }));
-    }
+    session.together(() => {
+      for (const { process, startedAt } of moving.values()) {
+        gate.inTurn(process, () => takes({ ...newlyTold(movedNow(process), true), startedAt }));
+      }
+    });
     moving.clear();
     tellRunning();
   }
@@ -276,10 +273,12 @@ export function createRouter(options: RouterOptions): Router {
   function greetSession(): void {
     // At a start they come with what the first snapshot finds gone, in their order.
     if (!scanned) return;
-    for (const row of withOlder(unheard.all(), running())) {
-      if (isEnded(row)) postPlay(row);
-      else postStart(row, true);
-    }
+    session.together(() => {
+      for (const row of withOlder(unheard.all(), running())) {
+        if (isEnded(row)) session.played(row);
+        else session.started(row, true);
+      }
+    });
     tellRunning();
   }
 
@@ -287,14 +286,7 @@ export function createRouter(options: RouterOptions): Router {
 
   function tellRunning(): void {
     if (!scanned) return;
-    const processes = running().map(({ process, child }) => ({ process, child }));
-    const atAwakeMs = clock.monotonic();
-    options.postToSession({
-      type: 'processes.snapshot',
-      processes,
-      atAwakeMs,
-      ...(!detection.looks && { blind: true }),
-    });
+    session.snapshot(running(), clock.monotonic(), detection.looks);
   }
 
   function fromSession(message: FromSession): void {
@@ -326,12 +318,12 @@ export function createRouter(options: RouterOptions): Router {
         case 'process.started':
           return gate.inTurn(message.process, () => started(message.process, message.found));
         case 'process.stopped':
-          return stopped(message);
+          return stopped(message.identity, message.endedAwakeMs);
         case 'process.changed':
           return gate.inTurn(message.process, () => changed(message.process));
         case 'processes.snapshot':
           detection.scannerStarted(message.source, message.reason);
-          return reconcile(message.processes);
+          return session.together(() => reconcile(message.processes));
         case 'scan.unknown':
           return detection.scanFailed(message.reason, message.failures);
         case 'scan.known':

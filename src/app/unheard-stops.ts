@@ -87,17 +87,28 @@ export class UnheardStops {
 
 export const isEnded = (row: ToldProcess): row is EndedProcess => 'endedAwakeMs' in row;
 
-/** Plays that are over, with what runs and is of one session with a later one of them: by their starts. */
+/**
+ * Plays that are over, by their starts, and what of their sessions began before one of them and runs on: the oldest, with which
+ * a session goes on whatever else runs.
+ */
 export function withOlder<T extends ToldProcess>(
   plays: readonly T[],
   running: readonly ToldProcess[],
 ): readonly (T | ToldProcess)[] {
   const startOf = (row: ToldProcess) => row.process.startedAwakeMs;
-  const older = running.filter((row) =>
-    plays.some(
-      (play) =>
-        play.child === row.child && play.process.game === row.process.game && startOf(play) > startOf(row),
-    ),
+  const sessionOf = (row: ToldProcess) => `${row.child} ${row.process.game}`;
+  const latestPlay = new Map<string, number>();
+  for (const play of plays) {
+    const latest = latestPlay.get(sessionOf(play)) ?? Number.NEGATIVE_INFINITY;
+    latestPlay.set(sessionOf(play), Math.max(latest, startOf(play)));
+  }
+  const oldest = new Map<string, ToldProcess>();
+  for (const row of running) {
+    const other = oldest.get(sessionOf(row));
+    if (!other || startOf(row) < startOf(other)) oldest.set(sessionOf(row), row);
+  }
+  const older = [...oldest].filter(
+    ([of, row]) => startOf(row) < (latestPlay.get(of) ?? Number.NEGATIVE_INFINITY),
   );
-  return [...plays, ...older].sort((a, b) => startOf(a) - startOf(b));
+  return [...plays, ...older.map(([, row]) => row)].sort((a, b) => startOf(a) - startOf(b));
 }

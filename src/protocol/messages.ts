@@ -150,11 +150,19 @@ export interface CloseOrder {
 /** Why a game went, if not by itself: the agent closed it for a limit, a pause or a parent's command; `config`: it runs on as another child's. */
 export type StoppedBy = 'limit' | 'pause' | 'command' | 'config';
 
+/** What the session actor is told of a game process: neither path nor command line, which may be long and of which it makes nothing. */
+export type PlayedProcess = Pick<GameProcess, 'pid' | 'startKey' | 'game' | 'name' | 'startedAwakeMs'>;
+
 export type ToSession =
+  | HeardBySession
+  /** Taken one after the other, and one in the mailbox: in a crowd all that runs and ended is more than it holds. */
+  | { readonly type: 'several'; readonly messages: readonly HeardBySession[] };
+
+export type HeardBySession =
   /** All that runs now: the first message after a start, and after the scanner was replaced. */
   | {
       readonly type: 'processes.snapshot';
-      readonly processes: readonly { readonly process: GameProcess; readonly child: string | null }[];
+      readonly processes: readonly { readonly process: PlayedProcess; readonly child: string | null }[];
       /** Up to when it is known, awake clock; left out: to now. */
       readonly atAwakeMs?: number;
       /** Nobody looks at the moment: what started since is not among them. */
@@ -162,7 +170,7 @@ export type ToSession =
     }
   | {
       readonly type: 'process.started';
-      readonly process: GameProcess;
+      readonly process: PlayedProcess;
       /** null: no profile names the account, so nothing is limited and no session is kept. */
       readonly child: string | null;
       readonly found: boolean;
@@ -170,7 +178,7 @@ export type ToSession =
   | {
       /** It ended while no session actor lived that could have taken in its stop, or perhaps its start. */
       readonly type: 'process.played';
-      readonly process: GameProcess;
+      readonly process: PlayedProcess;
       readonly child: string | null;
       readonly endedAwakeMs: number | null;
       readonly by?: StoppedBy;

@@ -4,8 +4,8 @@
  * lets events pile up to the limit hangs, and is replaced by one to which the present state is told afresh. Pure.
  */
 
-/** Unprocessed messages to one thread. Far over any burst of processes, far under what memory would notice. */
-export const MAX_UNPROCESSED = 1_024;
+/** Unprocessed messages to one thread. Over any burst of processes that one account may start, far under what memory would notice. */
+export const MAX_UNPROCESSED = 4_096;
 
 /** `post`: send it now. `hold`: it waits, and `release` gives it out later. `overflow`: the actor is to be replaced. */
 export type Admission = 'post' | 'hold' | 'overflow';

@@ -9,7 +9,8 @@ import type {
   CloseTask,
   FromSession,
   GameProcess,
-  ToSession,
+  HeardBySession,
+  PlayedProcess,
 } from '../../src/protocol/messages.ts';
 import type { EndedProcess, Store, ToldProcess } from '../../src/protocol/ports.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -41,7 +42,9 @@ export function setUp(
   }
   const running = () => [...rows.values()].filter((row) => !isEnded(row));
   const ended = () => [...rows.values()].filter(isEnded);
-  const toSession: ToSession[] = [];
+  const toSession: HeardBySession[] = [];
+  /** How many messages that took. */
+  let posts = 0;
   const tasks: CloseTask[] = [];
   const order: string[] = [];
   const store = {
@@ -64,7 +67,10 @@ export function setUp(
     clock,
     bootId: 'boot',
     config,
-    postToSession: (message) => void toSession.push(message),
+    postToSession(message) {
+      posts += 1;
+      toSession.push(...(message.type === 'several' ? message.messages : [message]));
+    },
     close: async (task) => {
       tasks.push(task);
       const { pid, name } = task.target;
@@ -77,7 +83,19 @@ export function setUp(
   const events = () =>
     log.read({ epoch: log.ends().epoch, offset: 0 }, 500).entries.map((entry) => JSON.parse(entry.body));
   const kinds = () => events().map((e) => e.event_type ?? e.type);
-  return { router, clock, events, kinds, rows, running, ended, toSession, tasks, warnings };
+  return {
+    router,
+    clock,
+    events,
+    kinds,
+    rows,
+    running,
+    ended,
+    toSession,
+    posts: () => posts,
+    tasks,
+    warnings,
+  };
 }
 
 export function player(pid: number, over: Partial<GameProcess> = {}): GameProcess {
@@ -93,6 +111,12 @@ export function player(pid: number, over: Partial<GameProcess> = {}): GameProces
     execution: 'e1',
     ...over,
   };
+}
+
+/** What the session actor is told of it. */
+export function played(pid: number): PlayedProcess {
+  const { startKey, game, name, startedAwakeMs } = player(pid);
+  return { pid, startKey, game, name, startedAwakeMs };
 }
 
 export const identity = (pid: number) => ({ pid, startKey: `boot:${pid}` });

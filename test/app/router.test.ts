@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { agentEvent } from '../../src/app/agent-event.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
 import { type Config, DEFAULT_CONFIG } from '../../src/protocol/config.ts';
-import { closeOrder, identity, player, setUp, toldRow, tookIn } from './router-bench.ts';
+import { closeOrder, identity, played, player, setUp, toldRow, tookIn } from './router-bench.ts';
 
 describe('E4: a stop that overtakes the start of its session', () => {
   const stop = (pid: number) =>
@@ -65,7 +65,7 @@ describe('E1: starts and stops', () => {
       },
     ]);
     expect(toSession).toEqual([
-      { type: 'process.started', process: player(7), child: 'default_child', found: false },
+      { type: 'process.started', process: played(7), child: 'default_child', found: false },
     ]);
   });
 
@@ -116,7 +116,7 @@ describe('E1: a scanner that starts, or starts again', () => {
     expect(toSession).toEqual([
       {
         type: 'processes.snapshot',
-        processes: [8, 9].map((pid) => ({ process: player(pid), child: 'default_child' })),
+        processes: [8, 9].map((pid) => ({ process: played(pid), child: 'default_child' })),
         atAwakeMs: 1_000_000,
       },
     ]);

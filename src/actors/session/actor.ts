@@ -4,7 +4,8 @@
  */
 import type {
   FromSession,
-  GameProcess,
+  HeardBySession,
+  PlayedProcess,
   SessionCalls,
   SessionCommand,
   SessionConfig,
@@ -98,7 +99,10 @@ export function createSessionActor(
   // Between two steps the clocks are compared once a second: a set wall clock is told at once (contract T1).
   const stopLooks = timers.everySecond(glance);
   return {
-    receive: (message) => void take(inAwake(message, clocks)),
+    receive(message) {
+      const messages = message.type === 'several' ? message.messages : [message];
+      for (const one of messages) take(inAwake(one, clocks));
+    },
     calls: {
       configure: (config: SessionConfig) => void take({ type: 'configure', config }),
       command: (order: SessionCommand) => answerOf(take({ type: 'command', command: order })),
@@ -135,7 +139,7 @@ function hasMovedApart(then: Reading, now: Reading): boolean {
 }
 
 /** What other threads stamped, on the awake clock of readings. */
-function inAwake(message: ToSession, clocks: Clocks): ToSession {
+function inAwake(message: HeardBySession, clocks: Clocks): HeardBySession {
   switch (message.type) {
     case 'processes.snapshot':
       return {
@@ -160,7 +164,7 @@ function awakeMoment(sharedMs: number | null, clocks: Clocks): number | null {
   return sharedMs === null ? null : clocks.toAwake(sharedMs);
 }
 
-function awakeProcess(process: GameProcess, clocks: Clocks): GameProcess {
+function awakeProcess(process: PlayedProcess, clocks: Clocks): PlayedProcess {
   return { ...process, startedAwakeMs: clocks.toAwake(process.startedAwakeMs) };
 }
 

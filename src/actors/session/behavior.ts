@@ -9,10 +9,10 @@
  */
 import type {
   FromSession,
+  HeardBySession,
   SessionCommand,
   SessionConfig,
   SessionInit,
-  ToSession,
 } from '../../protocol/messages.ts';
 import type { Problem } from '../../protocol/problems.ts';
 import { boundsOf } from './budget.ts';
@@ -39,7 +39,7 @@ import { beginTurn, childOf, type Turn, wakeAt, wakeAtTime, wasStopped } from '.
 import { rearmAbsent, warn } from './warnings.ts';
 
 export type SessionMessage =
-  | ToSession
+  | HeardBySession
   | { readonly type: 'tick' }
   /** Charges up to now and writes it. */
   | { readonly type: 'settle' }

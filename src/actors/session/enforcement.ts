@@ -146,14 +146,15 @@ function closeWhenDue(turn: Turn, session: OpenSession, bound: Bound, closeAwake
     wakeAt(turn, closeAwakeMs);
     return;
   }
-  const due = session.members.filter((m) => !m.order || m.order.retryAwakeMs <= now);
+  const isDue = (m: Member) => !m.order || m.order.retryAwakeMs <= now;
+  const due = session.members.filter(isDue);
   if (due.length > 0) {
     const child = childOf(turn, session.child);
     session.orders += 1;
     const ticket = `${session.id}#${session.orders}`;
     const retryAwakeMs = now + state.config.enforcement.close_wait_seconds * 1_000 + UNREPORTED_MS;
     session.members = session.members.map((member) =>
-      due.includes(member)
+      isDue(member)
         ? {
             ...member,
             order: { ticket, attempts: (member.order?.attempts ?? 0) + 1, retryAwakeMs, cause: bound.by },
@@ -176,8 +177,9 @@ function closeWhenDue(turn: Turn, session: OpenSession, bound: Bound, closeAwake
 }
 
 function retryIfFailed(turn: Turn, member: Member, ticket: string, reports: readonly CloseReport[]): Member {
+  if (member.order?.ticket !== ticket) return member;
   const report = reports.find((r) => r.pid === member.pid);
-  if (member.order?.ticket !== ticket || !report) return member;
+  if (!report) return member;
   // What was closed is gone as soon as the scanner says so, and not before.
   if (report.outcome === 'closed' || report.outcome === 'not_running') return member;
   const backoff = Math.min(FIRST_RETRY_MS * 2 ** (member.order.attempts - 1), LONGEST_RETRY_MS);

@@ -1,7 +1,8 @@
 /**
  * What is written, and when (contract T7); restore.ts reads it back. Usage rows and sessions are the store's own words; the rest
- * stands in state keys that only these two files understand: `clock`, `commands`, `child <id>`, `session <session_id>`. Everything of
- * one step goes out in one output, which main commits in one transaction.
+ * stands in state keys that only these two files understand: `clock`, `commands`, `child <id>`, `session <session_id>` and, for each
+ * of its processes, `member <session_id> <pid> <start>`. Everything of one step goes out in one output, which main commits in one
+ * transaction.
  */
 import type { FromSession, LedgerPatch, UsageRow } from '../../protocol/messages.ts';
 import { baseLimit, limitToday } from './budget.ts';
@@ -12,7 +13,10 @@ import {
   type ChildState,
   calendarIn,
   isRunning,
+  type Member,
   markUnwritten,
+  memberKey,
+  type OpenSession,
   profileIn,
   type SessionState,
   usageOn,
@@ -33,6 +37,14 @@ export interface SavedClock {
   readonly reading: Reading;
   /** Trusted time of the reading. */
   readonly nowMs: number;
+}
+
+/** Under `session <session_id>`. */
+export type SavedSession = Omit<OpenSession, 'members' | 'kept'>;
+
+/** A process of a session that is open. */
+export interface SavedMember extends Member {
+  readonly session: string;
 }
 
 /** The step's one message to main; null: nothing was said, done or due to be written. */
@@ -82,11 +94,28 @@ function patch(turn: Turn): LedgerPatch {
     child.unwritten = [];
   }
   if (turn.command) records.commands = state.commands;
-  for (const session of state.sessions.values()) records[`session ${session.id}`] = session;
+  for (const session of state.sessions.values()) {
+    Object.assign(records, memberRecords(session));
+    session.kept = session.members;
+    const { members, kept, ...saved } = session;
+    records[`session ${session.id}`] = saved satisfies SavedSession;
+  }
   for (const data of turn.ended) records[`session ${data.session_id}`] = null;
   const open = [...state.sessions.values()].map((session) => sessionData(turn, session, null));
   state.writtenAwakeMs = reading.awakeMs;
   return { usage, sessions: [...turn.ended, ...open], state: records };
+}
+
+/** Of the members those that changed since they were written: what stands before the first and behind the last of them did not. */
+function memberRecords({ id, kept, members }: OpenSession): Record<string, SavedMember | null> {
+  const records: Record<string, SavedMember | null> = {};
+  let from = 0;
+  while (from < kept.length && kept[from] === members[from]) from += 1;
+  let [end, keptEnd] = [members.length, kept.length];
+  for (; Math.min(end, keptEnd) > from && members[end - 1] === kept[keptEnd - 1]; end -= 1) keptEnd -= 1;
+  for (const member of kept.slice(from, keptEnd)) records[memberKey(id, member)] = null;
+  for (const member of members.slice(from, end)) records[memberKey(id, member)] = { session: id, ...member };
+  return records;
 }
 
 /** Children who have not played yet have a row too: it says which limit the day has. */

@@ -2,7 +2,7 @@
  * From processes to sessions (contract E1, T3, T7): a session is the union of a game's processes of one child, and
  * ends when none came back in time. Who starts, stops, is found again or lost is decided here.
  */
-import type { GameProcess, ProcessIdentity, StoppedBy, ToSession } from '../../protocol/messages.ts';
+import type { HeardBySession, PlayedProcess, ProcessIdentity, StoppedBy } from '../../protocol/messages.ts';
 import { boundsOf } from './budget.ts';
 import { charge, chargeMember, chargeTo, noteGap } from './charging.ts';
 import { uncoveredFrom } from './coverage.ts';
@@ -13,6 +13,7 @@ import {
   type Gone,
   isRunning,
   type Member,
+  memberKey,
   type OpenSession,
   profileIn,
   type SessionState,
@@ -20,7 +21,7 @@ import {
 } from './state.ts';
 import { childOf, type Turn, wakeAt } from './turn.ts';
 
-type Snapshot = Extract<ToSession, { type: 'processes.snapshot' }>;
+type Snapshot = Extract<HeardBySession, { type: 'processes.snapshot' }>;
 
 /** A stretch without the agent shorter than this is not worth a line, ms. */
 const SHORTEST_GAP_MS = 1_000;
@@ -33,7 +34,7 @@ const REMEMBERED_STARTS = 256;
  */
 export function processStarted(
   turn: Turn,
-  process: GameProcess,
+  process: PlayedProcess,
   childId: string | null,
   ranToAwakeMs = turn.state.reading.awakeMs,
 ): void {
@@ -69,7 +70,7 @@ export function processStarted(
 }
 
 /** A whole play, heard of when it is over: the session may know its start already. */
-export function processPlayed(turn: Turn, played: Extract<ToSession, { type: 'process.played' }>): void {
+export function processPlayed(turn: Turn, played: Extract<HeardBySession, { type: 'process.played' }>): void {
   const { process, child, endedAwakeMs, by } = played;
   processStarted(turn, process, child, endedAwakeMs ?? process.startedAwakeMs);
   processStopped(turn, process, endedAwakeMs, by);
@@ -108,8 +109,12 @@ export function reconcile(turn: Turn, { processes: running }: Snapshot): void {
   state.awaitingSnapshot = false;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
-    const here = running.filter((r) => r.child === session.child && r.process.game === session.game);
-    const still = session.members.filter((m) => here.some((r) => isSame(m, r.process)));
+    const here = new Set(
+      running
+        .filter((r) => r.child === session.child && r.process.game === session.game)
+        .map((r) => memberKey(session.id, r.process)),
+    );
+    const still = session.members.filter((m) => here.has(memberKey(session.id, m)));
     const [lost] = session.members;
     if (still.length === 0 && lost) {
       chargeTo(turn, session, provenToAwakeMs);
@@ -196,6 +201,8 @@ function endSession(turn: Turn, session: OpenSession): void {
   data.end_reason = session.gone?.reason ?? 'exit';
   turn.events.push(...endOfSession(turn.state, session, data));
   turn.ended.push(data);
+  const rows = session.kept.map((member) => memberKey(session.id, member));
+  turn.state.useless = [...turn.state.useless, ...rows];
   turn.state.sessions.delete(sessionKey(session.child, session.game));
   turn.write = true;
 }
@@ -213,6 +220,7 @@ function openSession(turn: Turn, childId: string, game: string, startAwakeMs: nu
     game,
     startMs,
     members: [],
+    kept: [],
     chargedToAwakeMs: fromAwakeMs,
     provenMs: startMs,
     chargedMs: 0,
@@ -256,7 +264,7 @@ function chargeAbsence(turn: Turn, session: OpenSession): void {
   if (nowMs - fromMs >= SHORTEST_GAP_MS) noteGap(session, fromMs, nowMs, absentMs, 'agent_down');
 }
 
-function newMember({ pid, startKey, name }: GameProcess, ranToAwakeMs: number | undefined): Member {
+function newMember({ pid, startKey, name }: PlayedProcess, ranToAwakeMs: number | undefined): Member {
   return { pid, startKey, name, order: null, ...(ranToAwakeMs !== undefined && { ranToAwakeMs }) };
 }
 

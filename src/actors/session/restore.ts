@@ -6,11 +6,21 @@ import type { LedgerSnapshot, SessionInit } from '../../protocol/messages.ts';
 import { restOfWeek } from './charging.ts';
 import { WRITE_EVERY_MS } from './ledger.ts';
 import type { ProvenMoment } from './proven-file.ts';
-import { isDoneCommand, isMoment, isUsageRow, savedChild, savedClock, savedSession } from './saved.ts';
+import {
+  isDoneCommand,
+  isMoment,
+  isUsageRow,
+  savedChild,
+  savedClock,
+  savedMember,
+  savedSession,
+} from './saved.ts';
 import {
   type ChildRecord,
   type DayUsage,
   EMPTY_DAY,
+  type Member,
+  memberKey,
   newChild,
   type OpenSession,
   profileIn,
@@ -63,16 +73,34 @@ export function provenSince(
 
 /** Those that are whole; what a dropped one's processes play is a new session, of which nothing is charged twice. */
 function restoreSessions(state: SessionState, { state: records }: LedgerSnapshot, reading: Reading): void {
-  const useless: string[] = [];
+  const members = membersBySession(records);
   for (const [key, value] of Object.entries(records)) {
     if (!key.startsWith('session ')) continue;
-    const session = savedSession(value);
+    const session = savedSession(value, members.get(key.slice('session '.length)) ?? []);
     const place = session && key === `session ${session.id}` ? sessionKey(session.child, session.game) : null;
     if (session && place !== null && !state.sessions.has(place))
       state.sessions.set(place, asOfNow(state, session, reading.awakeMs));
-    else useless.push(key);
   }
-  state.useless = useless;
+  const used = new Set<string>();
+  for (const { id, kept } of state.sessions.values()) {
+    used.add(`session ${id}`);
+    for (const member of kept) used.add(memberKey(id, member));
+  }
+  const isOfSessions = (key: string) => key.startsWith('session ') || key.startsWith('member ');
+  state.useless = Object.keys(records).filter((key) => isOfSessions(key) && !used.has(key));
+}
+
+/** The processes that are whole, in the order in which they were written. */
+function membersBySession(records: LedgerSnapshot['state']): Map<string, Member[]> {
+  const bySession = new Map<string, Member[]>();
+  for (const [key, value] of Object.entries(records)) {
+    const saved = key.startsWith('member ') ? savedMember(value) : null;
+    if (!saved || key !== memberKey(saved.session, saved.member)) continue;
+    const members = bySession.get(saved.session) ?? [];
+    bySession.set(saved.session, members);
+    members.push(saved.member);
+  }
+  return bySession;
 }
 
 /**

@@ -7,7 +7,7 @@ import type { LimitName, SessionData } from '../../protocol/events.ts';
 import type { UsageRow } from '../../protocol/messages.ts';
 import { calendarOf, type DaySpan } from './calendar.ts';
 import type { Span } from './coverage.ts';
-import type { SavedClock } from './ledger.ts';
+import type { SavedClock, SavedMember, SavedSession } from './ledger.ts';
 import {
   type ChildRecord,
   type CloseAttempt,
@@ -116,20 +116,20 @@ const closeAttempt = shape<CloseAttempt>({
   cause: limitName,
 });
 
-const openSession = shape<OpenSession>({
+const memberRecord = shape<SavedMember>({
+  session: str,
+  pid: num,
+  startKey: str,
+  name: str,
+  order: orNull(closeAttempt),
+  ranToAwakeMs: orAbsent(amount),
+});
+
+const sessionRecord = shape<SavedSession>({
   id: str,
   child: str,
   game: str,
   startMs: moment,
-  members: listOf(
-    shape<Member>({
-      pid: num,
-      startKey: str,
-      name: str,
-      order: orNull(closeAttempt),
-      ranToAwakeMs: orAbsent(amount),
-    }),
-  ),
   chargedToAwakeMs: amount,
   provenMs: moment,
   chargedMs: amount,
@@ -190,11 +190,19 @@ export const isUsageRow = shape<UsageRow>({
   limitMinutes: orNull(num),
 });
 
-/** A session that either runs or waits for its rejoin; null: it is not whole. */
-export function savedSession(value: unknown): OpenSession | null {
-  if (!openSession(value)) return null;
-  const { id, members, gone } = value;
-  return (gone ? members.length === 0 && gone.data.session_id === id : members.length > 0) ? value : null;
+/** A session that, with these processes, either runs or waits for its rejoin; null: it is not whole. */
+export function savedSession(value: unknown, members: readonly Member[]): OpenSession | null {
+  if (!sessionRecord(value)) return null;
+  const { id, gone } = value;
+  const holds = gone ? members.length === 0 && gone.data.session_id === id : members.length > 0;
+  return holds ? { ...value, members, kept: members } : null;
+}
+
+/** One of the processes of a session, and of which; null: it is not whole. */
+export function savedMember(value: unknown): { readonly session: string; readonly member: Member } | null {
+  if (!memberRecord(value)) return null;
+  const { session, ...member } = value;
+  return { session, member };
 }
 
 /** Each field that holds, else as a new child has it: one that does not must not take a parent's limits with it. */

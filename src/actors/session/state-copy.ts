@@ -57,6 +57,7 @@ function copySession(s: OpenSession): OpenSession {
     game: s.game,
     startMs: s.startMs,
     members: s.members,
+    kept: s.kept,
     chargedToAwakeMs: s.chargedToAwakeMs,
     provenMs: s.provenMs,
     chargedMs: s.chargedMs,

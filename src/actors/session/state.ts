@@ -102,6 +102,8 @@ export interface OpenSession {
   readonly game: string;
   readonly startMs: number;
   members: readonly Member[];
+  /** The members as the ledger has them, each in a record of its own: a start in a crowd writes one, not all. */
+  kept: readonly Member[];
   /** Charged up to here, awake clock. */
   chargedToAwakeMs: number;
   /** The same moment on the trusted clock: the last that is proven. */
@@ -146,6 +148,10 @@ export interface SessionState {
 }
 
 export const sessionKey = (child: string, game: string): string => `${child} ${game}`;
+
+/** Where the ledger keeps a process of a session. */
+export const memberKey = (sessionId: string, { pid, startKey }: ProcessIdentity): string =>
+  `member ${sessionId} ${pid} ${startKey}`;
 
 /** Trusted minus awake clock, ms. */
 export const biasOf = (state: SessionState): number => state.nowMs - state.reading.awakeMs;

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { restore } from '../../../src/actors/session/restore.ts';
-import type { OpenSession } from '../../../src/actors/session/state.ts';
+import { sessionKey } from '../../../src/actors/session/state.ts';
 import type { VirtualMachine } from '../../../src/actors/session/virtual-machine.ts';
 import { closes, events, HOUR, KID, MINUTE, machine, order, SECOND } from './playing.ts';
 
@@ -328,10 +328,12 @@ describe('properties', TIMEOUT, () => {
           expect({ clock, reading, nowMs }).toEqual(ledger.state.clock);
           expect(fresh.children.get(KID)?.record).toEqual(ledger.state[`child ${KID}`]);
           for (const session of fresh.sessions.values()) {
-            const kept = ledger.state[`session ${session.id}`] as OpenSession;
+            const { members, kept, ...saved } = session;
+            expect(saved).toEqual(ledger.state[`session ${session.id}`]);
+            const live = pc.state.sessions.get(sessionKey(session.child, session.game));
+            expect(kept).toEqual(live?.members);
             // A close that was ordered is due again at once.
-            const due = session.members.map((m, i) => ({ ...m, order: kept.members[i]?.order ?? null }));
-            expect({ ...session, members: due }).toEqual(kept);
+            expect(members.map((m, i) => ({ ...m, order: kept[i]?.order ?? null }))).toEqual(kept);
           }
         }
       }),

@@ -37,6 +37,13 @@ const sessionIn = (ledger: LedgerSnapshot, game: string): [key: string, session:
   return [found[0], found[1] as Json];
 };
 
+/** The key of its process. */
+const memberIn = (ledger: LedgerSnapshot, sessionKey: string): string => {
+  const key = Object.keys(ledger.state).find((k) => k.startsWith(sessionKey.replace('session ', 'member ')));
+  if (!key) throw new Error(`no process of ${sessionKey}`);
+  return key;
+};
+
 const withState = (ledger: LedgerSnapshot, state: Json): LedgerSnapshot => ({
   ...ledger,
   state: { ...ledger.state, ...state },
@@ -139,7 +146,9 @@ describe('a ledger that is not whole (T7)', () => {
             expect([...state.sessions.keys()]).toEqual([]);
             const kept: Json = { ...broken.state };
             for (const output of outputs) Object.assign(kept, output.ledger.state);
-            const left = Object.entries(kept).filter(([key, v]) => key.startsWith('session ') && v !== null);
+            const left = Object.entries(kept).filter(
+              ([key, v]) => /^(session|member) /.test(key) && v !== null,
+            );
             expect(left).toEqual([]);
           } catch (error) {
             throw new Error(where, { cause: error });
@@ -159,7 +168,7 @@ describe('a ledger that is not whole (T7)', () => {
     const clock = ledger.state.clock as { clock: Json };
     const { rules: ____, zone: _____, ...withoutRules } = clock.clock;
     for (const state of [
-      { [key]: { ...session, members: [null] } },
+      { [memberIn(ledger, key)]: null },
       { [key]: withoutDays },
       { [key]: { ...session, startMs: Number.NaN } },
       { [key]: nobodys },
@@ -174,26 +183,31 @@ describe('a ledger that is not whole (T7)', () => {
       expect(() => liveOn(pc, withState(ledger, state), running(pc)), JSON.stringify(state)).not.toThrow();
   });
 
-  it('a session that is not whole goes from the ledger; what it played is a new one, and charged once', () => {
-    const pc = machine(RULES);
-    const pid = pc.start('roblox', KID);
-    pc.advance(10 * MINUTE);
-    const ledger = pc.ledger();
-    const [key, session] = sessionIn(ledger, 'roblox');
-    const state = initialState(
-      { config: config(RULES), ledger: withState(ledger, { [key]: { ...session, members: [null] } }) },
-      pc.reading(),
-    );
-    const [, effects] = step(state, { type: 'tick' }, pc.reading());
-    expect(effects).toMatchObject([{ ledger: { state: { [key]: null } } }]);
-    pc.state = state;
-    pc.rescan();
-    pc.advance(10 * MINUTE);
-    expect(kid(pc)).toMatchObject({ playing: true, used_minutes_today: 20 });
-    pc.advance(40 * MINUTE + 30 * SECOND);
-    expect(closes(pc).map((c) => c.targets[0]?.pid)).toEqual([pid]);
-    expect(sessions(pc, 'session_started')).toHaveLength(2);
-  });
+  it.each([
+    ['it has no process', (ledger: LedgerSnapshot, key: string) => ({ [memberIn(ledger, key)]: null })],
+    ['its process is not whole', (ledger: LedgerSnapshot, key: string) => ({ [memberIn(ledger, key)]: [7] })],
+    ['its figures do not hold', (_: LedgerSnapshot, key: string) => ({ [key]: null })],
+  ])(
+    'a session that is not whole goes from the ledger; what it played is a new one, and charged once: %s',
+    (_, broken) => {
+      const pc = machine(RULES);
+      const pid = pc.start('roblox', KID);
+      pc.advance(10 * MINUTE);
+      const ledger = pc.ledger();
+      const [key] = sessionIn(ledger, 'roblox');
+      const damage = withState(ledger, broken(ledger, key));
+      const state = initialState({ config: config(RULES), ledger: damage }, pc.reading());
+      const [, effects] = step(state, { type: 'tick' }, pc.reading());
+      expect(effects).toMatchObject([{ ledger: { state: { [key]: null, [memberIn(ledger, key)]: null } } }]);
+      pc.state = state;
+      pc.rescan();
+      pc.advance(10 * MINUTE);
+      expect(kid(pc)).toMatchObject({ playing: true, used_minutes_today: 20 });
+      pc.advance(40 * MINUTE + 30 * SECOND);
+      expect(closes(pc).map((c) => c.targets[0]?.pid)).toEqual([pid]);
+      expect(sessions(pc, 'session_started')).toHaveLength(2);
+    },
+  );
 
   it('one bad field of a child loses neither the limits nor the pause of a parent', () => {
     const pc = machine();

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { initialState, type SessionMessage, step } from '../../../src/actors/session/behavior.ts';
 import type { SessionState } from '../../../src/actors/session/state.ts';
 import type { EventBody } from '../../../src/protocol/events.ts';
-import type { GameProcess, ToSession } from '../../../src/protocol/messages.ts';
+import type { GameProcess, HeardBySession } from '../../../src/protocol/messages.ts';
 import { config, KID, later, MINUTE, machine, SECOND, short } from './playing.ts';
 
 const base = machine().reading();
@@ -35,7 +35,7 @@ class Life {
     this.hears(ms, { type: 'tick' });
   }
 
-  hears(ms: number, ...messages: (SessionMessage | ToSession)[]): void {
+  hears(ms: number, ...messages: (SessionMessage | HeardBySession)[]): void {
     for (const message of messages) {
       const [next, effects] = step(this.#state, message, at(ms));
       this.#state = next;
@@ -57,7 +57,7 @@ class Life {
   }
 }
 
-const ranTo = (ms: number): ToSession[] => [
+const ranTo = (ms: number): HeardBySession[] => [
   { type: 'process.played', process: game, child: KID, endedAwakeMs: base.awakeMs + ms },
   { type: 'processes.snapshot', processes: [] },
 ];

@@ -180,7 +180,8 @@ export class SessionLife extends Thread {
     this.send(() => {
       this.#actor?.receive(sent);
       this.#machine.looked(this.knowsAll);
-      if (sent.type === 'processes.snapshot') this.knowsAll = true;
+      const messages = sent.type === 'several' ? sent.messages : [sent];
+      if (messages.some(({ type }) => type === 'processes.snapshot')) this.knowsAll = true;
     });
   }
 
