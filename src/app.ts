@@ -17,6 +17,7 @@ import { keepHighestTime } from './app/highest-time.ts';
 import type { LoadLimit } from './app/load-rule.ts';
 import { watchLoad } from './app/load-watch.ts';
 import { failureFields, type Logger } from './app/logger.ts';
+import { loadPresence } from './app/presence.ts';
 import { createReloads } from './app/reloads.ts';
 import { createResourceMeter } from './app/resources.ts';
 import { keepRetention } from './app/retention.ts';
@@ -105,6 +106,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     config: () => config,
     postToSession: (message) => session.post(message),
     close: (task) => executor.close(task),
+    presence: await loadPresence(boot),
     log: logger,
   });
   const forScanner = () => withSelfTest(config, agentId);

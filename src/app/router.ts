@@ -20,12 +20,14 @@ import { type AgentClock, isoTime } from './agent-clock.ts';
 import { type Closing, createClosing } from './closing.ts';
 import { recordOutcome } from './command-outcome.ts';
 import { type Detection, watchDetection } from './detection.ts';
+import type { Presence } from './presence.ts';
 import { startedEvent, stoppedEvent } from './process-events.ts';
 import { processKey } from './process-key.ts';
 import { isSelfTest } from './self-test.ts';
 import { StopGate } from './stop-gate.ts';
 import { SessionPost } from './to-session.ts';
 import { ToldProcesses } from './told-processes.ts';
+import { watchTold } from './told-watch.ts';
 import { isEnded, UnheardStops, withOlder } from './unheard-stops.ts';
 
 /** `goes on`: as another child's. */
@@ -39,6 +41,8 @@ export interface RouterOptions {
   readonly config: () => Config;
   readonly postToSession: (message: ToSession) => void;
   readonly close: (task: CloseTask) => Promise<CloseResult>;
+  /** Whether a process still runs. */
+  readonly presence: (identity: ProcessIdentity) => Presence;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -312,6 +316,14 @@ export function createRouter(options: RouterOptions): Router {
     store.log.append(events);
   }
 
+  const stopWatch = watchTold({
+    clock,
+    isNeeded: () => scanned && !detection.looks,
+    running,
+    presence: options.presence,
+    gone: stopped,
+  });
+
   return {
     fromScanner(message) {
       switch (message.type) {
@@ -340,6 +352,7 @@ export function createRouter(options: RouterOptions): Router {
     releaseMoved,
     takeMoved,
     stop() {
+      stopWatch();
       gate.stop();
       closing.stop();
     },

@@ -1,5 +1,6 @@
 /** The router over stores in memory, and what the actors say to it. */
 import { agentEvent } from '../../src/app/agent-event.ts';
+import type { Presence } from '../../src/app/presence.ts';
 import { createRouter, type RouterOptions } from '../../src/app/router.ts';
 import { isEnded } from '../../src/app/unheard-stops.ts';
 import type { CloseReport } from '../../src/protocol/commands.ts';
@@ -62,6 +63,8 @@ export function setUp(
     commit: <T>(fn: () => T) => fn(),
   } as unknown as Store;
   const warnings: object[] = [];
+  /** What the system says of a process; of the others nothing. */
+  const presence = new Map<number, Presence>();
   const options: RouterOptions = {
     store,
     clock,
@@ -77,6 +80,7 @@ export function setUp(
       const answer = typeof outcome === 'function' ? outcome() : outcome;
       return { pid, name, waited_ms: 1, ...(typeof answer === 'string' ? { outcome: answer } : answer) };
     },
+    presence: ({ pid }) => presence.get(pid) ?? 'unknown',
     log: { info: () => {}, warn: (fields) => void warnings.push(fields) },
   };
   const router = createRouter(options);
@@ -93,6 +97,7 @@ export function setUp(
     ended,
     toSession,
     posts: () => posts,
+    presence,
     tasks,
     warnings,
   };

@@ -49,6 +49,7 @@ const router = createRouter({
   config: () => config,
   postToSession: (message) => session.handle.post(message),
   close: () => Promise.reject(new Error('nothing is closed here')),
+  presence: () => 'unknown',
   log: { info: () => {}, warn: () => {} },
 });
 

@@ -58,6 +58,7 @@ export class Agent {
       config: () => this.config,
       postToSession: (message) => this.session?.post(message),
       close: (task) => this.#close(task),
+      presence: ({ pid }) => (machine.running.some((r) => r.process.pid === pid) ? 'runs' : 'gone'),
       log: { info: () => {}, warn: () => {} },
     });
     this.desk = createCommandDesk({
