@@ -24,9 +24,18 @@ export function raisePriority(): void {
 
 /** The calling thread runs as ordinary programs do: nobody waits for it by the millisecond. Never throws. */
 export function lowerThread(): void {
+  setThread(0);
+}
+
+/** The calling thread goes before ordinary programs again. Never throws. */
+export function raiseThread(): void {
+  setThread(NICE);
+}
+
+function setThread(nice: number): void {
   if (process.platform !== 'linux') return;
   try {
-    setPriority(0, 0);
+    setPriority(0, nice);
   } catch {
     // It was not raised, or may not be changed: it stays as it is.
   }
