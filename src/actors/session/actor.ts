@@ -101,7 +101,10 @@ export function createSessionActor(
   return {
     receive(message) {
       const messages = message.type === 'several' ? message.messages : [message];
-      for (const one of messages) take(inAwake(one, clocks));
+      for (const one of messages) {
+        take(inAwake(one, clocks));
+        host.beat();
+      }
     },
     calls: {
       configure: (config: SessionConfig) => void take({ type: 'configure', config }),

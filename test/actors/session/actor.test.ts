@@ -12,6 +12,7 @@ class Bench {
   readonly clock = new FakeClock();
   readonly posted: FromSession[] = [];
   readonly due: number[] = [];
+  beats = 0;
   /** What the machine slept, ms; process.hrtime stands still in it when `still`. */
   #asleepMs = 0;
   #fellAsleepAt: number | null = null;
@@ -29,7 +30,9 @@ class Bench {
       init: { config: config(kid), ledger },
       post: (message: FromSession) => void this.posted.push(structuredClone(message)),
       worked: (nextInMs?: number) => void this.due.push(nextInMs ?? 0),
-      beat: () => {},
+      beat: () => {
+        this.beats += 1;
+      },
     };
     this.actor = createSessionActor(host, this.#clocks(), this.clock);
   }
@@ -231,6 +234,24 @@ describe('the shell of the session actor', () => {
     expect(bench.posted.at(-1)?.ledger.sessions).toMatchObject([
       { duration_seconds: 126.65, gaps: [{ charged_minutes: 0.094, reason: 'agent_stopped' }] },
     ]);
+  });
+
+  it('several messages in one are taken as if they came by themselves, and the thread beats between them', () => {
+    const bench = new Bench();
+    const [first, second] = [1, 2].map((pid) => ({
+      type: 'process.started' as const,
+      process: bench.process('roblox', pid),
+      child: KID,
+      found: true,
+    }));
+    if (!first || !second) throw new Error('no messages');
+    const before = bench.posted.length;
+    bench.actor.receive({
+      type: 'several',
+      messages: [first, { type: 'process.played', process: second.process, child: KID, endedAwakeMs: null }],
+    });
+    expect(bench.posted.slice(before).map((o) => o.started.map(({ pid }) => pid))).toEqual([[1], [2]]);
+    expect(bench.beats).toBe(2);
   });
 
   it('a command is posted before it is answered; a refusal posts nothing', () => {
