@@ -50,8 +50,6 @@ import { openStore } from './store/open.ts';
 import { giveUpReserve } from './store/reserve.ts';
 import { type RunningServer, startServer } from './transport/server.ts';
 
-/** So long the session actor rests after a crash loop, ms: without it nothing is limited. */
-const SESSION_PARK_MS = 5_000;
 /** A status that waits longer than this for the session actor goes without it, ms. */
 const SETTLE_DEADLINE_MS = 2_000;
 
@@ -127,7 +125,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       router.greetSession();
     },
     poison: poison('session'),
-    parkMs: SESSION_PARK_MS,
   });
   const mainBeat = startMainBeat(clock);
   const scanner = new LiveActor<ScannerInit, ToScanner, FromScanner, ScannerCalls>({

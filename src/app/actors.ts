@@ -27,8 +27,6 @@ type Spawning<Init, In, Out> = Omit<
   readonly onReady?: () => void;
   /** One that was ready has ended. */
   readonly onGone?: () => void;
-  /** See `ChildSpec`. */
-  readonly parkMs?: number;
 };
 
 export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
@@ -62,10 +60,9 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
   }
 
   spec(): ChildSpec {
-    const { id, parkMs } = this.#options;
+    const { id } = this.#options;
     return {
       id,
-      parkMs,
       restart: 'permanent',
       shutdownMs: SHUTDOWN_MS,
       start: (incarnation) => this.#start(incarnation),
@@ -74,7 +71,7 @@ export class LiveActor<Init, In, Out, Calls extends CallMap<Calls>> {
   }
 
   async #start(incarnation: number): Promise<RunningChild> {
-    const { init, onReady, onGone, parkMs: _, ...options } = this.#options;
+    const { init, onReady, onGone, ...options } = this.#options;
     const spawned = spawnActor<Init, In, Out, Calls>({
       ...options,
       init: init(),

@@ -21,8 +21,6 @@ export interface ChildSpec {
   readonly shutdownMs: number;
   /** In a crash loop: rest and try again now and then (the default), or give up. */
   readonly onCrashLoop?: 'park' | 'give_up';
-  /** It rests no longer than this in a crash loop, ms; left out: as the rule has it. */
-  readonly parkMs?: number | undefined;
   /** Resolves when the child is ready; rejects when it cannot become so. */
   start(incarnation: number): Promise<RunningChild>;
   /** Given: a start that is under way can be ended; it then rejects. */

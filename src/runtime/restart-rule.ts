@@ -30,7 +30,8 @@ export const RESTART_LIMITS: RestartLimits = {
   firstDelayMs: 100,
   maxDelayMs: 30_000,
   healthyAfterMs: 5 * 60_000,
-  parkMs: 5 * 60_000,
+  // Without it nothing is seen, or nothing limited: whoever can bring it down must not win minutes by it.
+  parkMs: 5_000,
 };
 
 /** A child's past, as far as it still counts. */

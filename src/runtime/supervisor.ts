@@ -203,14 +203,10 @@ export class Supervisor {
           this.#options.onGaveUp(slot.spec.id, verdict.reason);
           return;
         }
-        this.#park(slot, verdict.reason, Math.min(this.#limits.parkMs, slot.spec.parkMs ?? Infinity));
+        slot.state = 'parked';
+        this.#planRestart(slot, this.#limits.parkMs);
+        this.#report(slot, 'parked', verdict.reason, this.#limits.parkMs);
     }
-  }
-
-  #park(slot: Slot, reason: string, parkMs: number): void {
-    slot.state = 'parked';
-    this.#planRestart(slot, parkMs);
-    this.#report(slot, 'parked', reason, parkMs);
   }
 
   #planRestart(slot: Slot, delayMs: number): void {

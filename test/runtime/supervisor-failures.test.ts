@@ -35,20 +35,6 @@ describe('crash loops', () => {
     expect(w.states().b).toBe('running');
   });
 
-  test('one that is needed rests as short as its spec says, and never longer than the rule', async () => {
-    for (const [parkMs, rests] of [
-      [5_000, 5_000],
-      [RESTART_LIMITS.parkMs * 2, RESTART_LIMITS.parkMs],
-    ] as const) {
-      const w = await running('one_for_one', { b: { parkMs } });
-      await crashes(w, 'b', 6);
-      expect(w.reports.at(-1)).toMatchObject({ kind: 'parked', retryInMs: rests });
-      w.diary();
-      await w.pass(rests);
-      expect(w.diary()).toEqual(['start b#7']);
-    }
-  });
-
   test('three starts in a row that never became ready park it too', async () => {
     const w = world('one_for_one');
     w.children.a!.start = 'fails';
