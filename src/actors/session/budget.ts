@@ -25,13 +25,13 @@ export interface Bound {
   readonly extraMs?: number;
 }
 
-/** What bounds a child whatever it plays, and what bounds the one game; null: nothing. */
+/** What bounds a child whatever it plays, and what bounds the one game, a pause aside; null: nothing. */
 export interface Bounds {
   readonly child: Bound | null;
   readonly game: Bound | null;
-  /** The smaller of the two. */
+  /** The smallest, a pause included. */
   readonly tightest: Bound | null;
-  /** The smallest of those that are no pause. */
+  /** The smaller of the two. */
   readonly limit: Bound | null;
 }
 
@@ -41,14 +41,14 @@ export function boundsOf(state: SessionState, child: ChildState, game: string | 
   if (!profile) return { child: null, game: null, tightest: null, limit: null };
   const weekday = calendarIn(state).weekday(state.clock.day.day);
   const extra = extraToday(state, child);
-  const limit = smallest([
+  const own = smallest([
     dayBound(child, profile, weekday, extra),
     weekBound(child, profile, extra),
     windowBound(state, profile, extra),
   ]);
-  const own = smallest([pauseBound(state, child), limit]);
   const ofGame = game === null ? null : gameBound(child, profile, game, weekday, extra);
-  return { child: own, game: ofGame, tightest: smallest([own, ofGame]), limit: smallest([limit, ofGame]) };
+  const limit = smallest([own, ofGame]);
+  return { child: own, game: ofGame, tightest: smallest([pauseBound(state, child), limit]), limit };
 }
 
 /** The extensions of today; those of another day are over. */

@@ -1,7 +1,7 @@
 /**
  * Warnings (contract T4): each once when the remaining time crosses it, the nearest only on a late tick, armed again
  * by time added. One rule does it all: a warning is given when what remains is at or below it, and armed again as
- * soon as what remains is above it.
+ * soon as what remains is above it, a pause or not: it stops play and gives no time away.
  *
  * The child's own bounds (day, week, window) and each game's budget keep separate lists, so that two games at once
  * bring one warning of a common limit. A warning that the limit is too short for is skipped (contract C9).
@@ -78,7 +78,7 @@ function openedMs({ state, beforeMs }: Turn, child: ChildState): number | null {
 /** Kept at once: later what remains may be below the warning, and a fresh actor would take it for given. */
 function rearm(turn: Turn, child: ChildState, scope: string, bound: Bound | null): void {
   const given = child.record.given[scope];
-  if (!given || given.length === 0 || bound?.by === 'pause') return;
+  if (!given || given.length === 0) return;
   const margin = bound?.by === 'window' ? REARM_WINDOW_MS : REARM_MS;
   const kept = bound ? given.filter((warning) => warning * 60_000 >= bound.remainingMs - margin) : [];
   if (kept.length === given.length) return;

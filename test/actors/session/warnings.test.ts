@@ -75,4 +75,38 @@ describe('T4: a time that runs out by itself', () => {
     pc.start('roblox', KID);
     expect(warnings(pc)).toEqual([15, 5]);
   });
+
+  it.each(['ends by itself', 'is ended'] as const)(
+    'a pause over the opening of a window, which %s, swallows no warning of it',
+    (end) => {
+      const pc = machine({ allowed: { default: ['15:00-16:10', '18:00-19:00'] }, grace_seconds: 0 });
+      pc.start('roblox', KID);
+      pc.advance(90 * MINUTE);
+      order(pc, 'pause', end === 'is ended' ? {} : { minutes: 85 });
+      pc.advance(85 * MINUTE + 30_000);
+      if (end === 'is ended') order(pc, 'resume', {});
+      pc.start('roblox', KID);
+      expect(warnings(pc)).toEqual([15, 5, 1, 5]);
+      pc.advance(4 * MINUTE);
+      expect(warnings(pc)).toEqual([15, 5, 1, 5, 1]);
+    },
+  );
+
+  it('minutes given in a pause are warned of, also when they ran out outside of the window while it went on', () => {
+    const pc = machine({
+      daily_limit_minutes: null,
+      allowed: { default: ['08:00-16:10'] },
+      grace_seconds: 0,
+    });
+    pc.start('roblox', KID);
+    pc.advance(30 * MINUTE);
+    order(pc, 'pause', {});
+    order(pc, 'extend_time', { minutes: 20 });
+    pc.advance(16 * MINUTE);
+    order(pc, 'resume', {});
+    pc.start('roblox', KID);
+    expect(warnings(pc)).toEqual([15, 5, 1, 5]);
+    pc.advance(3.5 * MINUTE);
+    expect(warnings(pc)).toEqual([15, 5, 1, 5, 1]);
+  });
 });
