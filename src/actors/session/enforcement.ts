@@ -9,7 +9,7 @@ import type { Bound, Bounds } from './budget.ts';
 import { notification } from './events.ts';
 import { clockTime, duration, explain, reason } from './explain.ts';
 import { calendarIn, gameName, type Member, type OpenSession, profileIn, type TimeUp } from './state.ts';
-import { childOf, mayTell, type Turn, wakeAt, wakeAtTime } from './turn.ts';
+import { childOf, mayTell, type Turn, wakeAt, wakeAtTime, wasToldLately } from './turn.ts';
 
 const LIMITS: readonly LimitName[] = ['day', 'week', 'game', 'window', 'pause'];
 const FIRST_RETRY_MS = 1_000;
@@ -94,7 +94,7 @@ export function refuseStart(turn: Turn, session: OpenSession, bound: Bound, goes
   const { closeAwakeMs } = session.up;
   const again = count > 1 ? ` It was started ${count} times with no time left today.` : '';
   const outcome = closeAwakeMs === null ? 'It is not closed.' : closedIn(Math.max(0, closeAwakeMs - now));
-  tellUp(turn, session, bound, outcome + again);
+  tellUp(turn, session, bound, outcome + again, !goesOn);
 }
 
 const closedIn = (ms: number): string => (ms > 0 ? `It is closed in ${duration(ms)}.` : 'It is closed.');
@@ -126,7 +126,8 @@ function mustClose(turn: Turn, session: OpenSession, bound: Bound): boolean {
 /** Whatever was up and told is not any more, also when the game was closed since: the next time is told at once. */
 function timeIsNotUp(turn: Turn, session: OpenSession): void {
   const { record } = childOf(turn, session.child);
-  const isUp = (subject: string) => LIMITS.some((by) => subject === upKey(session, by));
+  const ends = LIMITS.map((by) => upKey(session, by));
+  const isUp = (subject: string) => ends.some((end) => subject === end || subject === refusalOf(end));
   const told = Object.entries(record.told).filter(([subject]) => !isUp(subject));
   if (!session.up && told.length === Object.keys(record.told).length) return;
   session.up = null;
@@ -186,10 +187,13 @@ function retryIfFailed(turn: Turn, member: Member, ticket: string, reports: read
   return { ...member, order: { ...member.order, retryAwakeMs: turn.state.reading.awakeMs + backoff } };
 }
 
-function tellUp(turn: Turn, session: OpenSession, bound: Bound, outcome: string): void {
+/** A start that is refused is not told within a minute of the end; the end of another game is, after one. */
+function tellUp(turn: Turn, session: OpenSession, bound: Bound, outcome: string, isRefusal = false): void {
   const { state } = turn;
   const child = childOf(turn, session.child);
-  if (!mayTell(turn, child, upKey(session, bound.by))) return;
+  const end = upKey(session, bound.by);
+  if (isRefusal && wasToldLately(turn, child, end)) return;
+  if (!mayTell(turn, child, isRefusal ? refusalOf(end) : end)) return;
   const game = gameName(state, session.game);
   const why = reason(state, child, session.game, bound);
   const sentence = `No time for ${game} at ${clockTime(state, state.nowMs)}: ${why}. ${outcome}`;
@@ -214,3 +218,5 @@ function tellFailure(turn: Turn, session: OpenSession, failure: CloseReport): vo
 function upKey(session: OpenSession, by: LimitName): string {
   return by === 'game' ? `up game ${session.game}` : `up ${by}`;
 }
+
+const refusalOf = (end: string): string => `refused ${end}`;

@@ -3,7 +3,7 @@
  * ends when none came back in time. Who starts, stops, is found again or lost is decided here.
  */
 import type { HeardBySession, PlayedProcess, ProcessIdentity, StoppedBy } from '../../protocol/messages.ts';
-import { boundsOf } from './budget.ts';
+import { type Bound, boundsOf } from './budget.ts';
 import { charge, chargeMember, chargeTo, noteGap } from './charging.ts';
 import { uncoveredFrom } from './coverage.ts';
 import { causeOf, refuseStart } from './enforcement.ts';
@@ -30,13 +30,14 @@ const REMEMBERED_STARTS = 256;
 
 /**
  * A game process runs, or ran up to `ranToAwakeMs`. One that nobody limits (no child, or none that is configured) makes no
- * session.
+ * session. `before`: what bounds it, from before it is charged.
  */
 export function processStarted(
   turn: Turn,
   process: PlayedProcess,
   childId: string | null,
   ranToAwakeMs = turn.state.reading.awakeMs,
+  before = boundBefore(turn, process, childId),
 ): void {
   const { state } = turn;
   turn.started.push({ pid: process.pid, startKey: process.startKey });
@@ -44,10 +45,8 @@ export function processStarted(
   if (!state.config.games.some((g) => g.id === process.game)) return;
   const now = state.reading.awakeMs;
   const startAwakeMs = Math.min(process.startedAwakeMs, now);
-  const child = childOf(turn, childId);
   const open = state.sessions.get(sessionKey(childId, process.game));
   if (open?.members.some((m) => isSame(m, process))) return;
-  const before = boundsOf(state, child, process.game).tightest;
 
   const continued = open && comesBackInTime(turn, open, startAwakeMs) ? open : null;
   if (open && !continued) endSession(turn, open);
@@ -106,6 +105,9 @@ export function reconcile(turn: Turn, { processes: running }: Snapshot): void {
   const { state } = turn;
   const restored = state.awaitingSnapshot;
   const provenToAwakeMs = provenTo(turn);
+  const byStart = [...running].sort((a, b) => a.process.startedAwakeMs - b.process.startedAwakeMs);
+  // What others played since the last look may have used up the time that was left when it began.
+  const before = byStart.map(({ process, child }) => boundThen(turn, process, child));
   state.awaitingSnapshot = false;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
@@ -124,9 +126,28 @@ export function reconcile(turn: Turn, { processes: running }: Snapshot): void {
     session.members = still;
     if (restored) chargeAbsence(turn, session);
   }
-  const byStart = [...running].sort((a, b) => a.process.startedAwakeMs - b.process.startedAwakeMs);
-  for (const { process, child } of byStart) processStarted(turn, process, child, turn.seenAwakeMs);
+  for (const [i, { process, child }] of byStart.entries())
+    processStarted(turn, process, child, turn.seenAwakeMs, before[i]);
   turn.write = true;
+}
+
+function boundBefore({ state }: Turn, { game }: PlayedProcess, childId: string | null): Bound | null {
+  const child = childId === null ? undefined : state.children.get(childId);
+  return child ? boundsOf(state, child, game).tightest : null;
+}
+
+/** The looser of what bounds it now and what did when it began: a window may have closed since, or opened. */
+function boundThen(turn: Turn, process: PlayedProcess, childId: string | null): Bound | null {
+  const { state } = turn;
+  const now = boundBefore(turn, process, childId);
+  if (!now || now.remainingMs > 0) return now;
+  const nowMs = Math.max(process.startedAwakeMs + biasOf(state), state.clock.day.startMs);
+  const then = boundBefore(
+    { ...turn, state: { ...state, nowMs: Math.min(nowMs, state.nowMs) } },
+    process,
+    childId,
+  );
+  return then && then.remainingMs <= 0 ? now : then;
 }
 
 /**

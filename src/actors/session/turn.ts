@@ -82,11 +82,15 @@ export function wakeAtTime(turn: Turn, trustedMs: number): void {
 
 /** True at most once a minute for the same subject of a child. */
 export function mayTell(turn: Turn, child: ChildState, subject: string): boolean {
-  const now = turn.state.reading.awakeMs;
-  const last = child.record.told[subject];
-  if (last !== undefined && now - last < TELL_AGAIN_MS) return false;
-  child.record.told = { ...child.record.told, [subject]: now };
+  if (wasToldLately(turn, child, subject)) return false;
+  child.record.told = { ...child.record.told, [subject]: turn.state.reading.awakeMs };
   return true;
+}
+
+/** Within the last minute. */
+export function wasToldLately(turn: Turn, child: ChildState, subject: string): boolean {
+  const last = child.record.told[subject];
+  return last !== undefined && turn.state.reading.awakeMs - last < TELL_AGAIN_MS;
 }
 
 const TELL_AGAIN_MS = 60_000;
