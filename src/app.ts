@@ -5,6 +5,7 @@
 
 import { join } from 'node:path';
 import { createExecutor } from './actors/executor/pool.ts';
+import { lastClocks } from './actors/session/last-clocks.ts';
 import { LiveActor } from './app/actors.ts';
 import { createAgentClock, isoTime } from './app/agent-clock.ts';
 import { agentEvent } from './app/agent-event.ts';
@@ -91,6 +92,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   clock.keepIn(store.meta, boot);
   const startedAt = isoTime(clock.wall());
   const agentId = store.meta.get('agent_id') ?? '';
+  // Now: soon the session actor has its own reading in the place of that of the run before.
+  const clocksBefore = lastClocks(store.ledger.load(), boot);
 
   const poison = (id: string) =>
     new PoisonRegister((sent) => {
@@ -134,7 +137,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     init: () => {
       inForce.scanner = config;
       const told = store.told.all().map(({ process }) => process);
-      return { config: forScanner(), bootId: boot, told };
+      return { config: forScanner(), bootId: boot, lastClocks: clocksBefore, told };
     },
     onReady: () => {
       if (inForce.scanner !== config) void scanner.call('configure', [forScanner()]);

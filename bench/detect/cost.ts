@@ -121,6 +121,7 @@ function quietProcfs() {
     isWatched: () => false,
     bootId: 'bench',
     beat: () => {},
+    lastClocks: null,
     pollIntervalMs: 50,
     // No reconcile comes in between: it is measured by itself.
     reconcileMs: 3_600_000,

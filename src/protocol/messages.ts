@@ -34,10 +34,20 @@ export interface GameProcess extends ProcessIdentity, Executing {
 
 export type ScannerConfig = Pick<Config, 'games' | 'detection'>;
 
+/** One moment of this boot on two clocks, ms. */
+export interface ClockPair {
+  /** Stands still while the machine sleeps. */
+  readonly awakeMs: number;
+  /** Runs on. */
+  readonly elapsedMs: number;
+}
+
 export interface ScannerInit {
   readonly config: ScannerConfig;
   /** Identifies this boot of the machine: a part of every `startKey`, so that identities survive a restart of the agent. */
   readonly bootId: string;
+  /** The clocks of this boot as the run before read them last; null or left out: there was none. */
+  readonly lastClocks?: ClockPair | null;
   /** The games that were told as running: one whose file was renamed since is known by nothing else. */
   readonly told?: readonly GameProcess[];
 }

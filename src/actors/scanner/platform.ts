@@ -13,8 +13,8 @@ import { loadWin32 } from './win32.ts';
 export function sourceFactories(): SourceFactories {
   const accountName = accountNames();
   let shared: ProcReader | undefined;
-  function reader({ rules, bootId, clock, beat }: SourceContext): ProcReader {
-    shared ??= procReader({ rules, bootId, accountName, now: () => clock.monotonic(), beat });
+  function reader({ rules, bootId, clock, beat, lastClocks }: SourceContext): ProcReader {
+    shared ??= procReader({ rules, bootId, accountName, now: () => clock.monotonic(), beat, lastClocks });
     return shared;
   }
   return {

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { COMMAND_LINE_MAX_BYTES, commandLine, keptCommand } from '../../protocol/command-line.ts';
+import type { ClockPair } from '../../protocol/messages.ts';
 import {
   executablePath,
   isGone,
@@ -17,6 +18,7 @@ import type { Look } from './behavior.ts';
 import { isHost } from './image.ts';
 import { longPath } from './long-path.ts';
 import type { Rules } from './matcher.ts';
+import { latestStart } from './start-time.ts';
 
 export interface ProcReader {
   /**
@@ -48,6 +50,8 @@ export interface ProcReaderOptions {
   readonly now: () => number;
   /** Called in the midst of many looks: this thread lives. */
   readonly beat?: () => void;
+  /** As in `SourceContext`. */
+  readonly lastClocks?: ClockPair | null;
   readonly root?: string;
 }
 
@@ -55,9 +59,6 @@ const OTHER: Look = { is: 'other', startKey: null };
 
 /** A crowd takes long to look at: so often the thread beats meanwhile, ms. */
 const BEAT_MS = 250;
-
-/** USER_HZ: the unit of the start in /proc/PID/stat, 100 a second on every architecture that Node runs on. */
-const TICK_MS = 10;
 
 const LINE_MAX_BYTES = 4_096;
 
@@ -68,6 +69,7 @@ export function procReader({
   accountName,
   now,
   beat = () => {},
+  lastClocks = null,
   root = '/proc',
 }: ProcReaderOptions): ProcReader {
   const read = boundedReader(COMMAND_LINE_MAX_BYTES);
@@ -151,8 +153,7 @@ export function procReader({
     // Without arguments a host is in the middle of an exec, or ending: nothing says what it runs.
     const unsaid = exe === null || (said.argv.length === 0 && isHost(exe));
     if (!match) return watched && unsaid ? { is: 'unreadable' } : { is: 'other', startKey, execution };
-    // Ticks count from the boot, sleep included, so on the awake clock this is the latest that it can have been.
-    const startedAwakeMs = Math.min(Number(seen.startTicks) * TICK_MS + TICK_MS, now());
+    const startedAwakeMs = latestStart(seen.startTicks, now(), lastClocks);
     const user = tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null;
     const command = keptCommand(said.text);
     return {

@@ -186,6 +186,7 @@ class Scanner {
       clock: this.#parts.clock,
       bootId: this.#parts.host.init.bootId,
       beat: () => this.#parts.host.beat(),
+      lastClocks: this.#parts.host.init.lastClocks ?? null,
       rules: () => this.#rules,
       watched: () => watchedPids(this.#state),
       isWatched: (pid) => isWatched(this.#state, pid),

@@ -3,6 +3,7 @@
  * they see goes to behavior.ts, and none of them decides anything but how often and where to look.
  */
 import type { SourceName } from '../../protocol/config.ts';
+import type { ClockPair } from '../../protocol/messages.ts';
 import type { PollingClock } from '../../runtime/clock.ts';
 import type { LookCause, Observation } from './behavior.ts';
 import type { Rules } from './matcher.ts';
@@ -31,6 +32,8 @@ export interface SourceContext {
   readonly bootId: string;
   /** In the midst of long work: says that the thread lives. */
   readonly beat: () => void;
+  /** As in `ScannerInit`. */
+  readonly lastClocks: ClockPair | null;
   readonly pollIntervalMs: number;
   readonly reconcileMs: number;
 }

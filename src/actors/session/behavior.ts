@@ -221,14 +221,14 @@ function noteSuspend(turn: Turn, before: Reading): void {
   const { reading } = state;
   const suspendedMs = reading.elapsedMs - before.elapsedMs - (reading.awakeMs - before.awakeMs);
   if (suspendedMs < SUSPEND_MS) return;
+  // A fresh actor looks from its own start on, and would not see it any more; the scanner goes by what was slept.
+  turn.write = true;
   // A look in between would have shown it.
   sleepGone(turn, suspendedMs, Math.max(before.awakeMs, turn.lookedAwakeMs));
   if (state.awaitingSnapshot) return;
   for (const session of state.sessions.values()) {
     if (!isRunning(session)) continue;
     noteGap(session, state.nowMs - suspendedMs, state.nowMs, 0, 'suspend');
-    // A fresh actor looks from its own start on, and would not see it any more.
-    turn.write = true;
   }
 }
 

@@ -21,6 +21,7 @@ import { usageReader } from '../../../src/actors/scanner/usage.ts';
 import { joinedCommandLine } from '../../../src/protocol/command-line.ts';
 import type { GameConfig, SourceName } from '../../../src/protocol/config.ts';
 import type {
+  ClockPair,
   FromScanner,
   GameProcess,
   ScannerCalls,
@@ -168,6 +169,7 @@ export interface WatchOptions {
   readonly platform?: NodeJS.Platform;
   /** What an earlier run told as running. */
   readonly told?: readonly GameProcess[];
+  readonly lastClocks?: ClockPair;
 }
 
 /** A running scanner and what it has said. */
@@ -185,7 +187,12 @@ export class Watch {
     const watch = new Watch();
     watch.#actor = await startScanner({
       host: {
-        init: { bootId: BOOT_ID, config: watch.config(options), told: options.told ?? [] },
+        init: {
+          bootId: BOOT_ID,
+          config: watch.config(options),
+          told: options.told ?? [],
+          lastClocks: options.lastClocks ?? null,
+        },
         post: (message) => {
           watch.messages.push(message);
           watch.#wake();

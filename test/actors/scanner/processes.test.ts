@@ -89,6 +89,18 @@ describe.each(SOURCES)('%s', (source) => {
     await second.until(() => second.history(child.pid).length === 1);
   });
 
+  test('T3 a game that runs already began when it did, also on a PC that slept before', async () => {
+    const child = games.spawn(games.copy(games.name('Player')), ['hold']);
+    const ticks = Number(parseProcStat(readFileSync(`/proc/${child.pid}/stat`, 'latin1'))?.startTicks);
+    const bootMs = Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1_000;
+    const sleptMs = bootMs - systemClock.monotonic() + 500;
+    const elapsedMs = ticks * 10 - 1_000;
+    const lastClocks = { awakeMs: elapsedMs - sleptMs, elapsedMs };
+    watch = await Watch.start({ games: [games.config('Player')], source, lastClocks });
+    expect(watch.snapshot).toMatchObject([{ pid: child.pid }]);
+    expect(watch.snapshot[0]?.startedAwakeMs).toBeCloseTo(ticks * 10 + 10 - sleptMs, 3);
+  });
+
   test('two players (multi-instance) are two processes, and one of them ends', async () => {
     const w = await watchFor(games.config('Player'));
     const path = games.copy(games.name('Player'));

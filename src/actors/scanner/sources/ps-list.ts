@@ -8,6 +8,7 @@ import { isGone, linuxStartKey, parseProcStat } from '../../../protocol/proc-sta
 import type { AccountName } from '../accounts.ts';
 import type { Look, LookCause } from '../behavior.ts';
 import type { ProcessSource, SourceContext, SourceSink } from '../source.ts';
+import { latestStart } from '../start-time.ts';
 
 /** A list costs tens of ms of CPU here and in its child: not oftener than this. */
 const INTERVAL_MIN_MS = 1_000;
@@ -132,10 +133,10 @@ export class PsListSource implements ProcessSource {
     return { is: 'game', sighting: { process, parentPid: seen.ppid } };
   }
 
-  /** The latest moment at which it can have started, awake clock: ticks are 10 ms since the boot, ps tells seconds. */
+  /** The latest moment at which it can have started, awake clock: ticks are 10 ms, ps tells seconds. */
   #latestStart(startTime: Date | undefined, startTicks: string | undefined): number {
     const now = this.#context.clock.monotonic();
-    if (startTicks !== undefined) return Math.min(now, (Number(startTicks) + 1) * 10);
+    if (startTicks !== undefined) return latestStart(startTicks, now, this.#context.lastClocks);
     const ageMs = startTime ? this.#options.wallNow() - startTime.getTime() - 1_000 : 0;
     return now - Math.max(0, ageMs);
   }
