@@ -2,6 +2,7 @@
  * T1 to T7 on a real machine: limits that close a real game, clocks that are set (libfaketime), an agent that was dead
  * meanwhile. The rules themselves are tested over the pure behaviour; here they are seen to reach the process.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,6 +169,32 @@ describe('T3, T7: an agent that was dead meanwhile', () => {
     expect(session_data.duration_seconds).toBeGreaterThan(lasted - 0.5);
     expect(session_data.duration_seconds).toBeLessThan(lasted + 0.5);
     expect(back.events.filter(event('time_limit_warning'))).toHaveLength(1);
+    await back.close();
+  });
+});
+
+/** A boot clock that is eight hours ahead of the awake one, as on a PC that slept so long. */
+const SLEPT = ['unshare', '-T', '--boottime', '28800', '--'];
+const canSleep = spawnSync('unshare', [...SLEPT.slice(1), 'cat', '/proc/uptime']);
+const hasSlept = canSleep.status === 0 && Number.parseFloat(`${canSleep.stdout}`) > 28_800;
+
+describe.runIf(hasSlept)('E1, T3: a PC that slept since it booted', () => {
+  test('a game that began while no agent ran is charged and told from its own start', async () => {
+    const client = await run({ daily_limit_minutes: 30 }, { command: [...SLEPT, process.execPath] });
+    await agent.stop();
+    await client.closed;
+    const before = Date.now();
+    await play();
+    const after = Date.now();
+    await sleep(3_000); // what is measured here is the time that passes
+    await agent.start();
+    const back = await connect();
+    const { data } = await back.next(event('roblox_started'));
+    expect(data.process_info.found).toBe(true);
+    const startedAt = Date.parse(data.process_info.started_at);
+    expect(startedAt).toBeGreaterThan(before - 100);
+    expect(startedAt).toBeLessThan(after + 100);
+    expect((await child()).used_minutes_today * 60).toBeGreaterThan(2.9);
     await back.close();
   });
 });
