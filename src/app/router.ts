@@ -30,8 +30,8 @@ import { ToldProcesses } from './told-processes.ts';
 import { watchTold } from './told-watch.ts';
 import { isEnded, UnheardStops, withOlder } from './unheard-stops.ts';
 
-/** `goes on`: as another child's. */
-type HowItStops = 'ends' | 'goes on';
+/** `goes on`: as another child's; `config`: as another game, or as none. */
+type HowItStops = 'ends' | 'goes on' | 'config';
 
 export interface RouterOptions {
   readonly store: Store;
@@ -115,9 +115,9 @@ export function createRouter(options: RouterOptions): Router {
     });
   }
 
-  function stopped(identity: ProcessIdentity, endedAwakeMs: number | null): void {
+  function stopped(identity: ProcessIdentity, endedAwakeMs: number | null, how: HowItStops = 'ends'): void {
     moving.delete(processKey(identity));
-    stops(identity, endedAwakeMs);
+    stops(identity, endedAwakeMs, how);
   }
 
   /**
@@ -164,7 +164,7 @@ export function createRouter(options: RouterOptions): Router {
       if (row && how === 'goes on') told.release(row);
       else if (kept) told.forget(identity);
       else told.remove(identity);
-      if (kept) unheard.keep(ended, how === 'ends');
+      if (kept) unheard.keep(ended, how !== 'goes on');
     });
     closing.ended(identity);
   }
@@ -172,7 +172,7 @@ export function createRouter(options: RouterOptions): Router {
   function postEnd(ended: EndedProcess | null, isPlay: boolean, how: HowItStops): void {
     if (!ended || !unheard.has(ended)) return;
     const { process, endedAwakeMs, closing } = ended;
-    const by = how === 'goes on' ? 'config' : closing;
+    const by = how === 'ends' ? closing : 'config';
     if (isPlay) session.played(ended);
     else session.stopped(process, endedAwakeMs, by);
   }
@@ -330,7 +330,11 @@ export function createRouter(options: RouterOptions): Router {
         case 'process.started':
           return gate.inTurn(message.process, () => started(message.process, message.found));
         case 'process.stopped':
-          return stopped(message.identity, message.endedAwakeMs);
+          return stopped(
+            message.identity,
+            message.endedAwakeMs,
+            message.how === 'config' ? 'config' : 'ends',
+          );
         case 'process.changed':
           return gate.inTurn(message.process, () => changed(message.process));
         case 'processes.snapshot':

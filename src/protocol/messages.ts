@@ -81,7 +81,8 @@ export type FromScanner =
       readonly identity: ProcessIdentity;
       /** When it went, awake clock; null: nobody saw the moment. */
       readonly endedAwakeMs: number | null;
-      readonly how: 'exit' | 'exec' | 'gone';
+      /** `config`: it runs on, and a reload made it another game or none. */
+      readonly how: 'exit' | 'exec' | 'gone' | 'config';
     }
   /** The same process of the same game, executed again or under another path or command line (a title set): nothing to tell, closing needs it. */
   | { readonly type: 'process.changed'; readonly process: GameProcess }
@@ -157,7 +158,7 @@ export interface CloseOrder {
   readonly targets: readonly ProcessIdentity[];
 }
 
-/** Why a game went, if not by itself: the agent closed it for a limit, a pause or a parent's command; `config`: it runs on as another child's. */
+/** Why a game went, if not by itself: the agent closed it for a limit, a pause or a parent's command; `config`: it runs on as another child's or game's, or as none. */
 export type StoppedBy = 'limit' | 'pause' | 'command' | 'config';
 
 /** What the session actor is told of a game process: neither path nor command line, which may be long and of which it makes nothing. */

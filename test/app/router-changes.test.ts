@@ -77,6 +77,21 @@ describe('C4 C7: a configuration under which what runs belongs to another child'
     ]);
   });
 
+  test('a process that a reload makes another game, or none, ends the session for the configuration', () => {
+    const { router, kinds, toSession } = setUp([toldRow(7)]);
+    router.fromScanner({ type: 'processes.snapshot', processes: [player(7)], source: 'procfs' });
+    toSession.length = 0;
+    const stop = { type: 'process.stopped', identity: identity(7), endedAwakeMs: 999_900 } as const;
+    router.fromScanner({ ...stop, how: 'config' });
+    const chess = player(7, { game: 'chess' });
+    router.fromScanner({ type: 'process.started', process: chess, found: true });
+    expect(kinds()).toEqual(['roblox_stopped', 'game_started']);
+    expect(toSession).toMatchObject([
+      { type: 'process.stopped', endedAwakeMs: 999_900, by: 'config' },
+      { type: 'process.started', process: { game: 'chess' } },
+    ]);
+  });
+
   test('one that ends in between is not started again', () => {
     let config = profiles('default_child');
     const { router, kinds, running } = setUp([toldRow(7)], 'closed', () => config);

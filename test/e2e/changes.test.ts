@@ -57,6 +57,21 @@ async function reload(client: RawClient, config: object): Promise<void> {
   await told(client, 'config_reloaded');
 }
 
+test('C8 E1: a reload that makes the running game another one, and then none, ends each session for it', async () => {
+  agent = await startAgent({ config: gameConfig(name, { profiles: { lou: NO_LIMIT } }) });
+  const client = await connected();
+  await played();
+  await told(client, 'session_started');
+  const chess = { games: [{ id: 'chess', name: 'Chess', match: [{ name }] }] };
+  await reload(client, gameConfig(name, { profiles: { lou: NO_LIMIT }, ...chess }));
+  await reload(client, gameConfig('nothing', { profiles: { lou: NO_LIMIT } }));
+  const ends = client.frames.filter((f) => f.event_type === 'session_ended');
+  expect(ends.map((f) => [f.data.session_data.game, f.data.session_data.end_reason])).toEqual([
+    ['roblox', 'config'],
+    ['chess', 'config'],
+  ]);
+});
+
 test('C7 E4: a reload that gives the running game to another child ends the one session before the other begins', async () => {
   agent = await startAgent({ config: gameConfig(name, { profiles: { lou: NO_LIMIT } }) });
   const client = await connected();

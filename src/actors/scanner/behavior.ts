@@ -192,6 +192,8 @@ interface LookContext {
 }
 
 /** A process under a name that is not the one it was told by; `game`: what this name makes of it, if anything. */
+type StoppedHow = Extract<FromScanner, { type: 'process.stopped' }>['how'];
+
 interface Renamed extends Executing {
   readonly pid: number;
   readonly startKey: string | null;
@@ -239,7 +241,7 @@ class Draft implements ScannerState {
   }
 
   /** Tells the end of a tracked process or forgets a part; true when something was told. */
-  end(pid: number, atMs: number | null, how: 'exit' | 'exec' | 'gone'): boolean {
+  end(pid: number, atMs: number | null, how: StoppedHow): boolean {
     const process = this.tracked.get(pid);
     this.parts.delete(pid);
     this.tracked.delete(pid);
@@ -276,7 +278,7 @@ class Draft implements ScannerState {
       return;
     }
     if (before) {
-      const how = sameIdentity(before, process) ? 'exec' : 'gone';
+      const how = sameIdentity(before, process) ? howIn(context) : 'gone';
       this.end(process.pid, context.atMs, how);
     }
     const root = rootOf(this, sighting.parentPid);
@@ -315,7 +317,7 @@ class Draft implements ScannerState {
     const process = this.tracked.get(pid);
     // Another start: the pid belongs to somebody else.
     const reused = startKey !== null && startKey !== process?.startKey;
-    const how = reused || context.cause === 'configure' ? 'gone' : 'exec';
+    const how = reused ? 'gone' : howIn(context);
     this.#count(this.end(pid, context.atMs, how), context);
   }
 
@@ -352,6 +354,9 @@ export function isTwin(a: GameProcess, b: GameProcess): boolean {
   const sameProgram = a.path === b.path && a.command === b.command;
   return a.game === b.game && (sameProgram || isSameExecution(a, b));
 }
+
+/** A process that runs on and is no longer the game that it was: under other rules, else it executed another program. */
+const howIn = ({ cause }: LookContext): StoppedHow => (cause === 'configure' ? 'config' : 'exec');
 
 function assertNever(value: never): never {
   throw new Error(`unexpected ${JSON.stringify(value)}`);

@@ -101,7 +101,7 @@ describe('the cases of the field', () => {
     [
       'rules that change: a match had been running, the rest is no game any more',
       [exec(7, game(7)), looks({ 7: other('k1'), 8: game(8) }, 'configure')],
-      ['+7/k1', '-7/k1 gone', '+8/k1 found'],
+      ['+7/k1', '-7/k1 config', '+8/k1 found'],
     ],
     ['K4 a fork without exec is part of the game', [exec(7, game(7)), fork(7, 8), exit(8)], ['+7/k1']],
     [
@@ -252,7 +252,7 @@ describe('the cases of the field', () => {
 
   test.each([
     ['it goes on when they still name what it was told as', true, []],
-    ['it is let go when they do not', false, ['-7/k1 gone']],
+    ['it is let go when they do not', false, ['-7/k1 config']],
   ])('rules that change while a game has another name: %s', (_, named, told) => {
     const [state] = step(INITIAL_STATE, exec(7, first(7)));
     const [next, effects] = step(state, looks({ 7: other('k1', 'e1') }, 'configure'), () => named);

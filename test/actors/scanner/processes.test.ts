@@ -291,7 +291,7 @@ describe('whichever source', () => {
     const other = games.spawn(games.copy(games.name('Other')), ['hold']);
     watch = await Watch.start({ games: [games.config('Player')], source });
     await watch.calls.configure(watch.config({ games: [games.config('Other')], source }));
-    expect(watch.history(player.pid)).toEqual(['stopped:gone']);
+    expect(watch.history(player.pid)).toEqual(['stopped:config']);
     expect(watch.of('process.started')).toMatchObject([{ process: { pid: other.pid }, found: true }]);
   });
 

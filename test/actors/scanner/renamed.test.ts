@@ -119,7 +119,7 @@ describe.each(SOURCES)('%s', (source) => {
     await w.calls.configure(w.config({ games: [games.config('Player', 'Other')], source }));
     expect(w.history(child.pid)).toEqual(['started:roblox']);
     await w.calls.configure(w.config({ games: [games.config('Other')], source }));
-    expect(w.history(child.pid)).toEqual(['started:roblox', 'stopped:gone']);
+    expect(w.history(child.pid)).toEqual(['started:roblox', 'stopped:config']);
   });
 
   test('E1 a restart finds a renamed game again by what was told', async () => {

@@ -225,7 +225,7 @@ describe('configure', () => {
     const watch = await machine.watch();
     expect(watch.snapshot.map(({ pid }) => pid)).toEqual([7]);
     await watch.calls.configure(watch.config({ games: [{ ...GAME, match: [{ name: 'editor' }] }] }));
-    expect(watch.history()).toEqual(['stopped:gone', 'started:roblox']);
+    expect(watch.history()).toEqual(['stopped:config', 'started:roblox']);
     expect(watch.of('process.started')[0]).toMatchObject({ found: true, process: { pid: 8 } });
   });
 
