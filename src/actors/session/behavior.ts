@@ -324,7 +324,10 @@ function configure(turn: Turn, config: SessionConfig): void {
   const before = state.clock.day.day;
   const look = lookAt(state.clock, state.nowMs, state.reading, config.day);
   state.clock = look.clock;
-  if (look.opened) openDay(turn, before);
+  if (look.opened) {
+    renameExtras(state, before);
+    openDay(turn, before);
+  }
   for (const child of state.children.values()) {
     child.restOfWeekMs = restOfWeek(state, child);
     // The day's row carries its limit, which may be another now.
@@ -332,6 +335,13 @@ function configure(turn: Turn, config: SessionConfig): void {
   }
   endUnconfigured(turn);
   turn.write = true;
+}
+
+/** A day start that a reload moves may give today another name: what was given for today stays given. */
+function renameExtras(state: SessionState, before: string): void {
+  for (const { record } of state.children.values()) {
+    if (record.extra?.day === before) record.extra = { ...record.extra, day: state.clock.day.day };
+  }
 }
 
 /** After whatever happened: charges, ends, warns, closes, and finds the next deadline. */

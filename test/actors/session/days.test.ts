@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   agentEvents,
   closes,
+  config,
   HOUR,
   KID,
   kid,
@@ -251,5 +252,19 @@ describe('a child at the clock (T1)', () => {
     pc.advance(15 * MINUTE);
     expect(pc.settle().today).toBe('2026-01-15');
     expect(kid(pc)).toMatchObject({ remaining_minutes: 35, limited_by: 'window' });
+  });
+
+  it('T2: extra minutes of today stay when a reload gives today another name, and go with its end', () => {
+    const pc = machine({ daily_limit_minutes: 30 }, { wall: '2026-01-15T16:00' });
+    const startAt = (starts_at: string) =>
+      pc.configure(config({ daily_limit_minutes: 30 }, { day: { starts_at, time_zone: 'system' } }));
+    const left = () => [pc.settle().today, kid(pc).remaining_minutes];
+    order(pc, 'extend_time', { minutes: 60 });
+    startAt('17:00');
+    expect(left()).toEqual(['2026-01-14', 90]);
+    startAt('00:00');
+    expect(left()).toEqual(['2026-01-15', 90]);
+    pc.advance(8 * HOUR);
+    expect(left()).toEqual(['2026-01-16', 30]);
   });
 });
