@@ -27,6 +27,9 @@ const LONGEST_FOLLOWED_MS = 5_000;
 /** Up to so many executions get what is left of the waiting time: a launcher needs one or two, more is dodging. */
 const PATIENT_WITH = 3;
 
+/** What a parent's command wants closed nobody withdraws. */
+const BY_COMMAND = 'command';
+
 const UNTOLD = 'it executes something else since, and it is not known yet whether that is the game';
 
 export interface ClosingOptions {
@@ -42,6 +45,8 @@ export interface ClosingOptions {
 export interface Closing {
   /** What the session actor ordered; it is told the outcome. */
   carryOut(order: CloseOrder): Promise<void>;
+  /** This order holds no more: what nobody else wants closed is not forced. */
+  withdraw(ticket: string): void;
   /** Closes a child's games for a command; settles with one report for each process. */
   closeGames(child: string, game: string | undefined, reason?: string): Promise<readonly CloseReport[]>;
   /** Closes these; `how` their stops are told, and why. */
@@ -66,6 +71,10 @@ type Mark = Pick<ToldProcess, 'closing' | 'why'>;
 interface UnderWay extends Mark {
   /** As it was when it was looked at last. */
   target: GameProcess;
+  /** The orders that want it closed. */
+  readonly wanted: Set<string>;
+  /** As CloseTask has it. */
+  readonly withdrawn: Int32Array<SharedArrayBuffer>;
 }
 
 /** The executor closes a process with what was forked from it (contract K4), even where that was told as its own. */
@@ -75,7 +84,7 @@ const isKin = (a: GameProcess, b: GameProcess) =>
 export function createClosing(options: ClosingOptions): Closing {
   const { store, told, config, clock, log } = options;
   /** One close for a process at a time, whoever wants it. */
-  const closes = new Map<string, Promise<CloseReport>>();
+  const closes = new Map<string, { readonly one: UnderWay; readonly report: Promise<CloseReport> }>();
   /** Closed, and the stop not yet told: the mark stays. */
   const closed = new Set<string>();
   const underWay = new Set<UnderWay>();
@@ -88,21 +97,26 @@ export function createClosing(options: ClosingOptions): Closing {
     rows: readonly ToldProcess[],
     how: ToldProcess['closing'],
     why?: Explanation,
+    by = BY_COMMAND,
   ): Promise<readonly CloseReport[]> {
     const isNew = ({ process }: ToldProcess) => !closes.has(processKey(process));
-    const ordered = rows
-      .filter(isNew)
-      .map(({ process: target }) => ({ target, closing: how, ...(why && { why }) }));
+    const ordered = rows.filter(isNew).map(({ process: target }): UnderWay => {
+      const withdrawn = new Int32Array(new SharedArrayBuffer(4));
+      return { target, closing: how, ...(why && { why }), wanted: new Set(), withdrawn };
+    });
     store.commit(() => {
       for (const one of ordered) mark(one);
     });
     for (const one of ordered) {
       underWay.add(one);
-      closes.set(processKey(one.target), closeOne(one));
+      closes.set(processKey(one.target), { one, report: closeOne(one) });
     }
-    const reports = Promise.all(
-      rows.map(({ process }) => closes.get(processKey(process))).filter((close) => close !== undefined),
-    );
+    const all = rows.flatMap(({ process }) => closes.get(processKey(process)) ?? []);
+    for (const { one } of all) {
+      one.wanted.add(by);
+      Atomics.store(one.withdrawn, 0, 0);
+    }
+    const reports = Promise.all(all.map(({ report }) => report));
     return reports.finally(() => {
       for (const one of ordered) underWay.delete(one);
     });
@@ -129,7 +143,12 @@ export function createClosing(options: ClosingOptions): Closing {
       const waitMs = time > PATIENT_WITH ? 0 : Math.max(0, askUntil - at);
       const { pid, startKey, name, path, command, execution = null } = one.target;
       const target = { pid, startKey, name, path, command, execution };
-      const { goesOn, ...last } = await options.close({ target, waitMs, ownPids: [process.pid] });
+      const { goesOn, ...last } = await options.close({
+        target,
+        waitMs,
+        ownPids: [process.pid],
+        withdrawn: one.withdrawn.buffer,
+      });
       const report = since(last, at - startedAt);
       if (!goesOn) return report;
       // It was not touched: if it is no game any more, that is its own doing.
@@ -179,8 +198,14 @@ export function createClosing(options: ClosingOptions): Closing {
     async carryOut(order) {
       const rows = order.targets.flatMap((target) => told.get(target) ?? []);
       log.info({ child: order.child, game: order.game, why: order.why.sentence }, 'closing a game');
-      const reports = await closeAll(rows, order.cause === 'pause' ? 'pause' : 'limit', order.why);
+      const how = order.cause === 'pause' ? 'pause' : 'limit';
+      const reports = await closeAll(rows, how, order.why, order.ticket);
       options.postToSession({ type: 'close.report', ticket: order.ticket, reports });
+    },
+    withdraw(ticket) {
+      for (const { one } of closes.values()) {
+        if (one.wanted.delete(ticket) && one.wanted.size === 0) Atomics.store(one.withdrawn, 0, 1);
+      }
     },
     closeGames(child, game, reason) {
       log.info({ child, game, reason }, 'closing a game for a command');

@@ -209,6 +209,8 @@ export type FromSession = {
   readonly events: readonly EventBody[];
   readonly ledger: LedgerPatch;
   readonly closes: readonly CloseOrder[];
+  /** Tickets of orders that hold no more, since there is time again: what still runs is not to be forced. */
+  readonly withdrawn?: readonly string[];
   /** Processes whose start was taken in: what there is to tell of it stands in `events`. */
   readonly started: readonly ProcessIdentity[];
   /** Stops that were taken in. */
@@ -253,6 +255,8 @@ export interface CloseTask {
   readonly waitMs: number;
   /** The pids that this agent may never touch: its own. */
   readonly ownPids: readonly number[];
+  /** 32 bits that all threads see, 1 while nobody wants it closed any more: it is not forced, nor asked. Left out: wanted. */
+  readonly withdrawn?: SharedArrayBuffer;
 }
 
 /** What came of a task. */

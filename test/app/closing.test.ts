@@ -1,6 +1,6 @@
 /** Closing over an executor and a scanner that the test plays: what is followed, what is joined, how long, and what is said. */
 import { describe, expect, test } from 'vitest';
-import type { GameProcess } from '../../src/protocol/messages.ts';
+import type { CloseTask, GameProcess } from '../../src/protocol/messages.ts';
 import { type Answer, closeOrder, identity, player, setUp, toldRow } from './router-bench.ts';
 
 const KID = 'default_child';
@@ -129,6 +129,38 @@ describe('a process is closed once at a time', () => {
     expect(rows.get(7)?.closing).toBe('pause');
     stops('exit');
     expect(events().at(-1)).toMatchObject({ event_type: 'roblox_auto_closed', data: { reason: 'pause' } });
+  });
+});
+
+describe('an order that holds no more', () => {
+  const withdraws = { ...closeOrder('day', 7), closes: [], withdrawn: ['t1'] };
+  const isWithdrawn = (task: CloseTask | undefined) =>
+    task?.withdrawn !== undefined && Atomics.load(new Int32Array(task.withdrawn), 0) === 1;
+
+  test('what it wanted closed is not forced, and not told as closed for a limit', async () => {
+    const { router, tasks, rows } = playing([{ outcome: 'failed' }]);
+    router.fromSession(closeOrder('day', 7));
+    expect(isWithdrawn(tasks[0])).toBe(false);
+    router.fromSession(withdraws);
+    expect(isWithdrawn(tasks[0])).toBe(true);
+    await settled();
+    expect(rows.get(7)?.closing).toBeNull();
+  });
+
+  test('unless somebody else wants it closed, before or after', async () => {
+    const { router, tasks } = playing();
+    router.fromSession(closeOrder('day', 7));
+    const command = router.closeGames(KID, undefined);
+    router.fromSession(withdraws);
+    expect(isWithdrawn(tasks[0])).toBe(false);
+    await command;
+
+    router.fromSession(closeOrder('day', 7));
+    router.fromSession(withdraws);
+    expect(isWithdrawn(tasks[1])).toBe(true);
+    router.fromSession({ ...closeOrder('day', 7), ...withdraws, closes: closeOrder('day', 7).closes });
+    expect(isWithdrawn(tasks[1])).toBe(false);
+    await settled();
   });
 });
 

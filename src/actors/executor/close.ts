@@ -27,6 +27,8 @@ const CHILDREN_REST = 10;
 const IN_DOUBT =
   'it goes on with another command line; it cannot be told whether that is the game, so it was left alone';
 
+const WITHDRAWN = 'the close was withdrawn: there is time again';
+
 export interface CloseClock {
   monotonic(): number;
   after(ms: number, fn: () => void): () => void;
@@ -62,6 +64,7 @@ export async function closeProcess(
     if (isOwn(task)) return report('denied', 'the process belongs to the agent itself');
     const seen = control.look(task.target.pid);
     if (!isStill(task.target, seen)) return notRunning(seen);
+    if (isWithdrawn(task)) return report('failed', WITHDRAWN);
     const group = await trackMembers(task, seen, control);
 
     const asked = await group.apply((member) => control.ask(member));
@@ -70,6 +73,7 @@ export async function closeProcess(
       await gone(group, clock, task.waitMs);
     }
     if (await group.anyRuns()) {
+      if (isWithdrawn(task)) return report('failed', WITHDRAWN);
       const force = () => group.apply((member) => control.force(member));
       if (await force()) reached('forced');
       await gone(group, clock, FORCE_WAIT_MS, force);
@@ -114,6 +118,11 @@ async function gone(
     if (leftMs <= 0 || (none && !(await members.anyRuns()))) return;
     await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, leftMs), resolve));
   }
+}
+
+/** Time was given since: whoever has been asked already may still go. */
+function isWithdrawn({ withdrawn }: CloseTask): boolean {
+  return withdrawn !== undefined && Atomics.load(new Int32Array(withdrawn), 0) === 1;
 }
 
 /** Pids up to 1 are not processes to close: 0 and below address whole groups, 1 is the system's. */

@@ -73,7 +73,7 @@ function upByOther(
   const closeAwakeMs =
     graceMs === null ? null : showsFirst ? now + graceMs : (up.closeAwakeMs ?? now + graceMs);
   const closes = closeAwakeMs !== null;
-  if (!closes) withdrawOrders(session);
+  if (!closes) withdrawOrders(turn, session);
   turn.write = true;
   if ((up.by === 'pause') !== (bound.by === 'pause') || closes !== (up.closeAwakeMs !== null))
     tellUp(turn, session, bound, closes ? closedIn(Math.max(0, closeAwakeMs - now)) : 'It is not closed.');
@@ -131,12 +131,14 @@ function timeIsNotUp(turn: Turn, session: OpenSession): void {
   const told = Object.entries(record.told).filter(([subject]) => !isUp(subject));
   if (!session.up && told.length === Object.keys(record.told).length) return;
   session.up = null;
-  withdrawOrders(session);
+  withdrawOrders(turn, session);
   record.told = Object.fromEntries(told);
   turn.write = true;
 }
 
-function withdrawOrders(session: OpenSession): void {
+function withdrawOrders(turn: Turn, session: OpenSession): void {
+  const tickets = session.members.flatMap((m) => m.order?.ticket ?? []);
+  turn.withdrawn.push(...new Set(tickets));
   session.members = session.members.map((m) => (m.order ? { ...m, order: null } : m));
 }
 

@@ -53,12 +53,13 @@ export function output(turn: Turn, force: boolean): FromSession | null {
   const trustedBiasMs = biasOf(state);
   const moved = !(Math.abs(trustedBiasMs - state.postedBiasMs) < BIAS_NOISE_MS);
   const write = turn.write || turn.events.length > 0 || isDue(turn, force);
-  const { events, closes, started, stopped, command } = turn;
+  const { events, closes, withdrawn, started, stopped, command } = turn;
   const heard = started.length > 0 || stopped.length > 0;
   if (!write && !moved && closes.length === 0 && !heard && !command) return null;
   const ledger = write ? patch(turn) : { usage: [], sessions: [], state: {} };
   state.postedBiasMs = trustedBiasMs;
-  return { type: 'session.output', events, ledger, closes, started, stopped, trustedBiasMs, command };
+  const output = { events, ledger, closes, started, stopped, trustedBiasMs, command };
+  return { type: 'session.output', ...output, ...(withdrawn.length > 0 && { withdrawn }) };
 }
 
 /** Asks to be woken for the next write. */

@@ -12,6 +12,8 @@ export interface Turn {
   readonly state: SessionState;
   readonly events: EventBody[];
   readonly closes: CloseOrder[];
+  /** Tickets of orders that hold no more. */
+  readonly withdrawn: string[];
   /** Processes whose start was taken in. */
   readonly started: ProcessIdentity[];
   readonly stopped: ProcessIdentity[];
@@ -47,6 +49,7 @@ export function beginTurn(
     state: copyState(state),
     events: [],
     closes: [],
+    withdrawn: [],
     started: [],
     stopped: [],
     ended: [],

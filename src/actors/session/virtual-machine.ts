@@ -70,6 +70,7 @@ export class VirtualMachine {
   #pids = 100;
   #running: Running[] = [];
   #planned: Planned[] = [];
+  readonly #withdrawn = new Set<string>();
   readonly #usage = new Map<string, UsageRow>();
   readonly #kept = new Map<string, unknown>();
   #proven: ProvenMoment | null = null;
@@ -316,6 +317,7 @@ export class VirtualMachine {
       else this.#kept.set(key, value);
     }
     this.#options.onOutput?.(output, this.state.nowMs);
+    for (const ticket of output.withdrawn ?? []) this.#withdrawn.add(ticket);
     for (const order of output.closes) this.#close(order);
   }
 
@@ -326,14 +328,24 @@ export class VirtualMachine {
       if (this.#deaths !== life) return; // Who carried it out went with the agent.
       const reports = order.targets.map(({ pid }): CloseReport => {
         const target = this.#running.find((r) => r.process.pid === pid);
-        const outcome = !target ? 'not_running' : target.obedience === 'denied' ? 'denied' : 'closed';
-        return { pid, name: target?.process.name ?? '', outcome, waited_ms: takesMs };
+        return {
+          pid,
+          name: target?.process.name ?? '',
+          outcome: this.#outcome(target, order),
+          waited_ms: takesMs,
+        };
       });
       for (const { pid, outcome } of reports) {
         if (outcome === 'closed') this.stop(pid, order.cause === 'pause' ? 'pause' : 'limit');
       }
       this.send({ type: 'close.report', ticket: order.ticket, reports });
     });
+  }
+
+  #outcome(target: Running | undefined, { ticket }: CloseOrder): CloseReport['outcome'] {
+    if (!target) return 'not_running';
+    if (this.#withdrawn.has(ticket)) return 'failed';
+    return target.obedience === 'denied' ? 'denied' : 'closed';
   }
 
   #plan(inMs: number, run: () => void): void {

@@ -122,6 +122,28 @@ describe('closing a process', () => {
     expect(report.waited_ms).toBeLessThan(2_100);
   });
 
+  const wanted = (yes: boolean) => {
+    const withdrawn = new SharedArrayBuffer(4);
+    Atomics.store(new Int32Array(withdrawn), 0, yes ? 0 : 1);
+    return withdrawn;
+  };
+
+  it('what nobody wants closed any more is neither asked nor forced, and it says so', async () => {
+    const late = new Machine().run(100);
+    const report = await closing(late, { ...task(), withdrawn: wanted(false) });
+    expect(report).toMatchObject({ outcome: 'failed', error: expect.stringContaining('withdrawn') });
+    expect(late.touched).toEqual([]);
+
+    const asked = new Machine().run(100);
+    const withdrawn = wanted(true);
+    asked.onAsk = () => {
+      Atomics.store(new Int32Array(withdrawn), 0, 1);
+      return { kind: 'done' };
+    };
+    expect(await closing(asked, { ...task(), withdrawn })).toMatchObject({ outcome: 'failed' });
+    expect(asked.touched).toEqual(['ask 100']);
+  });
+
   it('K4: forces at once where asking cannot work', async () => {
     const machine = new Machine().run(100);
     machine.onAsk = () => ({ kind: 'cannot' });
