@@ -2,7 +2,7 @@
  * The data directory (contract C6): where it is by default, how it is made, and whether it is ours to trust.
  * What stands in it belongs to tokens.ts, agent-file.ts and the store.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
@@ -79,16 +79,17 @@ export async function prepareDataDir(path: string): Promise<string> {
   const dir = resolve(path);
   const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
   let made: string | undefined;
+  let stat: Stats;
   try {
     made = makeDirectories(dir, mode);
+    stat = lstatSync(dir);
   } catch (error) {
     const reason = reasonOf(error);
     throw new UserError(
       DISK_REASONS.has(reason) ? EXIT.disk : EXIT.config,
-      `The data directory ${dir} cannot be made (${reason}): name another with --data-dir.`,
+      `The data directory ${dir} cannot be made or looked at (${reason}): name another with --data-dir.`,
     );
   }
-  const stat = lstatSync(dir);
   if (!stat.isDirectory()) {
     throw new UserError(
       EXIT.config,

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
+import { reasonOf } from './data-dir.ts';
 import { writeWholeFile } from './whole-file.ts';
 import { windowsSecurity } from './windows-security.ts';
 
@@ -46,7 +47,7 @@ export function rotateTokens(dataDir: string): void {
 }
 
 function load(file: string, kind: Kind): string {
-  const stat = lstatSync(file, { throwIfNoEntry: false });
+  const stat = asked(file, kind, () => lstatSync(file, { throwIfNoEntry: false }));
   if (!stat) return write(file, kind);
   if (!stat.isFile())
     throw new UserError(EXIT.config, `${file} is not a plain file: delete it and start again.`);
@@ -74,11 +75,25 @@ function load(file: string, kind: Kind): string {
       );
     }
   }
-  const token = readFileSync(file, 'utf8').trim();
+  const token = asked(file, kind, () => readFileSync(file, 'utf8')).trim();
   if (!isToken(token)) {
     throw new UserError(EXIT.config, `${file} does not hold a token: delete it and start again.`);
   }
   return token;
+}
+
+/** What the system says of the file. Throws UserError: 78 where this account may not look, 74 where the disk does not let it. */
+function asked<T>(file: string, kind: Kind, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    const reason = reasonOf(error);
+    const said = `${file} cannot be read (${reason})`;
+    if (reason !== 'EACCES' && reason !== 'EPERM')
+      throw new UserError(EXIT.disk, `${said}: look at the health of its disk.`);
+    const right = MODES[kind].toString(8);
+    throw new UserError(EXIT.config, `${said}: run "chmod ${right} ${file}".`);
+  }
 }
 
 /** Whether a text has the form of a token. */

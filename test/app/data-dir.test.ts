@@ -13,17 +13,31 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { removeAgentFile, writeAgentFile } from '../../src/app/agent-file.ts';
 import { defaultDataDir, prepareDataDir } from '../../src/app/data-dir.ts';
 import { loadTokens, rotateTokens } from '../../src/app/tokens.ts';
 import { writeWholeFile } from '../../src/app/whole-file.ts';
 
+/** A file that the system does not let be read. */
+const failing = vi.hoisted(() => ({ file: '', reason: '' }));
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  const readFileSync = (path: string, encoding: 'utf8') => {
+    if (path !== failing.file) return fs.readFileSync(path, encoding);
+    throw Object.assign(new Error(`${failing.reason}: open '${path}'`), { code: failing.reason });
+  };
+  return { ...fs, readFileSync };
+});
+
 let root = '';
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'playwarden-dir-'));
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => {
+  failing.file = '';
+  rmSync(root, { recursive: true, force: true });
+});
 
 const mode = (path: string) => lstatSync(path).mode & 0o777;
 const isRoot = process.getuid?.() === 0;
@@ -156,6 +170,18 @@ describe('S5: tokens', () => {
     loadTokens(root);
     chmodSync(join(root, name), bits);
     expect(() => loadTokens(root)).toThrow(`chmod ${name === 'view.token' ? 644 : 600} ${join(root, name)}`);
+  });
+
+  test.each([
+    ['EACCES', 78, 'chmod 600 '],
+    ['EPERM', 78, 'chmod 600 '],
+    ['EIO', 74, 'look at the health of its disk'],
+  ])('C5: one that cannot be read (%s) ends with %d and what to do', (reason, exitCode, remedy) => {
+    loadTokens(root);
+    failing.file = join(root, 'control.token');
+    failing.reason = reason;
+    const message = expect.stringMatching(`^${failing.file} cannot be read \\(${reason}\\): .*${remedy}`);
+    expect(() => loadTokens(root)).toThrow(expect.objectContaining({ exitCode, message }));
   });
 
   test.each(['', 'short', 'x'.repeat(44)])('a token file that holds %j is refused', (text) => {

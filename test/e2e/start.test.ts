@@ -1,6 +1,16 @@
 /** C4, C5 from outside: a start that is interrupted, a disk that takes nothing, and outputs that nobody reads. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -160,6 +170,32 @@ describe.runIf(canMount)('C5: a disk that takes nothing', () => {
     expect(await agent.ended).toBe(0);
   });
 });
+
+test.runIf(canMount)('C5: without /proc there is nothing to see: 69 and one sentence', async () => {
+  const agent = new Run(['unshare', '-m', 'sh', '-c', 'umount -l /proc && exec "$@"', 'sh']);
+  expect(await agent.ended).toBe(69);
+  expect(agent.stderr).toMatch(/^\/proc\/sys\/kernel\/random\/boot_id cannot be read \(ENOENT\): .*\n$/);
+});
+
+test.runIf(process.getuid?.() === 0)(
+  'C4 C5: a token file that cannot be read is refused and told at a reload, and ends a start with 78',
+  async () => {
+    const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    chownSync(root, 65534, 65534);
+    const agent = new Run(asNobody);
+    await agent.says('stdout', /playwarden ready/);
+    const token = join(root, 'data/control.token');
+    chmodSync(token, 0);
+    agent.signal('SIGHUP');
+    await agent.says('stderr', /the last good one stays in force/);
+    expect(agent.stderr).toContain(`run \\"chmod 600 ${token}\\"`);
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toBe(0);
+    const next = new Run(asNobody);
+    expect(await next.ended).toBe(78);
+    expect(next.stderr).toBe(`${token} cannot be read (EACCES): run "chmod 600 ${token}".\n`);
+  },
+);
 
 describe('C5: a file system without what a database needs', () => {
   const hasStrace = spawnSync('strace', ['-V']).status === 0;
