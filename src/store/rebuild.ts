@@ -136,21 +136,26 @@ function addCarved(
   builder: SpanBuilder,
   saved: Saved,
 ): void {
-  const found = [...carve(paths, [EVENTS, USAGE], sealer)];
   const events = new SealedTable(db, EVENTS, sealer);
-  const rows = found.filter((f) => f.table === EVENTS).map((f) => f.row);
-  for (const row of rows.sort((a, b) => Number(a.seq) - Number(b.seq))) {
-    if (events.get([Number(row.seq)]) !== undefined || !builder.event(Number(row.seq))) continue;
-    events.put(EVENTS.columns.map((c) => row[c] ?? null));
-    saved.events++;
-  }
   const usage = new SealedTable(db, USAGE, sealer);
-  for (const { row } of found.filter((f) => f.table === USAGE)) {
-    const values = USAGE.columns.map((c) => row[c] ?? null);
+  const added: number[] = [];
+  // A log holds most rows many times over, so each is put at once and none is kept in memory.
+  for (const { table, row } of carve(paths, [EVENTS, USAGE], sealer)) {
+    const values = table.columns.map((c) => row[c] ?? null);
+    if (table === EVENTS) {
+      if (events.get([Number(row.seq)]) !== undefined) continue;
+      events.put(values);
+      added.push(Number(row.seq));
+      continue;
+    }
     const known = usage.get(values.slice(0, USAGE.keyLength));
     if (known !== undefined && Number(known.used_ms) >= Number(row.used_ms)) continue;
     usage.put(values);
     if (known === undefined) saved.records++;
+  }
+  for (const seq of added.sort((a, b) => a - b)) {
+    if (builder.event(seq)) saved.events++;
+    else events.remove([seq]);
   }
 }
 

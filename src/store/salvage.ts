@@ -2,17 +2,7 @@
  * Reads what is whole out of a damaged database: from a copy whose log is mended, around pages that cannot be read,
  * and with a new first page if the old one is gone. Which rows are whole is for their seals to say.
  */
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { AS_IT_IS, type Connection, connect, PAGE_BYTES, REBUILDING } from './connection.ts';
 import { copyIfThere, createPrivate, type StorePaths } from './files.ts';
 import { type Row, selectRows } from './rows.ts';
@@ -40,8 +30,7 @@ export function openSalvage(paths: StorePaths): Salvage | null {
 function makeCopy(paths: StorePaths, copy: string): boolean {
   createPrivate(copy);
   if (!copyIfThere(paths.db, copy) || statSync(copy).size === 0) return false;
-  const wal = existsSync(paths.wal) ? mendWal(readFileSync(paths.wal)) : null;
-  if (wal) writeFileSync(`${copy}-wal`, wal, { mode: 0o600 });
+  if (existsSync(paths.wal)) mendWal(paths.wal, `${copy}-wal`);
   return true;
 }
 
