@@ -1,7 +1,8 @@
-/** What the check at the start found, as the agent events that tell it (contract D11). Pure. */
+/** Damage and loss as the agent events that tell them (contract D7, D11). Pure. */
 import type { AgentEvent } from '../protocol/events.ts';
 import type { Damage } from './inspect.ts';
 
+/** What the check at the start found. */
 export type Finding = AgentEvent;
 
 export interface FindingFacts {
@@ -52,4 +53,19 @@ export function findingsOf(facts: FindingFacts): Finding[] {
     data: { message: `${count} events were lost with the database.`, ...data },
   };
   return [tamper, lost];
+}
+
+/** Of events that were not written before the end of a run; null: it was killed before it could count them. */
+export function lossAtStop(lost: number | null): AgentEvent[] {
+  const which = lost === null ? 'Events' : `${lost} events`;
+  const message = `${which} still waited for the disk when the agent ended, and are lost.`;
+  return lost === 0 ? [] : [lossEvent('events_lost', message, { lost })];
+}
+
+export function lossEvent(
+  event_type: 'events_lost' | 'tamper_suspected',
+  message: string,
+  numbers: Readonly<Record<string, unknown>>,
+): AgentEvent {
+  return { type: 'agent_event', event_type, data: { message, ...numbers } };
 }

@@ -26,6 +26,8 @@ export interface HighWater {
   readonly damaged: boolean;
   /** Events that still waited for the disk when the run ended; all before them was on it when this was written. */
   readonly lost: number;
+  /** The last epoch when events began to wait in memory for the disk; null: none waits. A kill takes them, uncounted. */
+  readonly waiting: string | null;
 }
 
 export interface FoundHighWater extends HighWater {

@@ -19,8 +19,8 @@ export interface Prepared {
   readonly state: 'new' | 'whole' | 'rebuilt';
   /** The main file, and up to which seq it holds events that were looked at; null: not known. */
   readonly mark: (FileMark & { readonly seq: number }) | null;
-  /** Events that the last run could not write before its end, and the epoch that was the last then. */
-  readonly unwritten: { readonly epoch: string; readonly lost: number } | null;
+  /** Events that the last run could not write before its end (null: not known), and the epoch that was the last then. */
+  readonly unwritten: { readonly epoch: string; readonly lost: number | null } | null;
 }
 
 /** `suspect`: it was found damaged in use, whatever a check of it says. */
@@ -58,7 +58,7 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string, suspect
   const db = hasDb ? tryToOpen(paths, verify ? sealer : null, highWater, trusted, damage) : null;
   if (db && damage.length === 0) {
     const mark = trusted > 0 && files.db ? { ...files.db, seq: trusted } : null;
-    return { db, identity, sealer, state: 'whole', mark, unwritten: highWater };
+    return { db, identity, sealer, state: 'whole', mark, unwritten: unwrittenOf(highWater) };
   }
 
   if (db) abandon(db);
@@ -66,6 +66,11 @@ export function prepare(paths: StorePaths, clock: Clock, bootId: string, suspect
   const found = [...new Set(damage)];
   rebuild({ paths, sealer, verify, highWater, exact, damage: found, wallMs: clock.wall() });
   return { db: connect(paths.db, RUNNING), identity, sealer, state: 'rebuilt', mark: null, unwritten: null };
+}
+
+/** A run that was killed while events waited has not counted them. */
+function unwrittenOf(highWater: FoundHighWater | null): Prepared['unwritten'] {
+  return highWater?.waiting ? { epoch: highWater.waiting, lost: null } : highWater;
 }
 
 /** Whether no offset was given after the high-water file was last written. */

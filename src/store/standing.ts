@@ -3,7 +3,7 @@
  * main file as the last checkpoint left it, so that the next start can tell what it has to look at.
  */
 import type { Position } from '../protocol/position.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, isRefused } from './connection.ts';
 import { type FileMark, fileMark, type StorePaths } from './files.ts';
 import { type HighWater, HighWaterFile } from './high-water.ts';
 import type { Prepared } from './prepare.ts';
@@ -26,6 +26,7 @@ export class Standing {
   readonly #db: Connection;
   /** The main file as the last checkpoint left it; null: it is not known, or just being changed. */
   #mark: Prepared['mark'];
+  #waiting: string | null = null;
 
   constructor(options: StandingOptions) {
     const { paths, prepared, timeline } = options;
@@ -51,8 +52,23 @@ export class Standing {
   forGood(clean: boolean, lost: number): void {
     // SQLite may remove the log when the process ends: what lies in its place then is of this mark, or somebody else's.
     const wal = clean ? fileMark(this.#options.paths.wal) : null;
+    this.#waiting = null;
     this.file.write(this.#now({ clean, lost, wal }), clean);
     this.file.sync();
+  }
+
+  /**
+   * Events begin to wait in memory, and this is the last epoch; null: none waits any more. Of a kill there is no other
+   * trace of them. Not synced: after a power loss nobody takes what is there for all there was anyway.
+   */
+  eventsWait(epoch: string | null): void {
+    this.#waiting = epoch;
+    const { last } = this.file;
+    try {
+      if (last) this.file.write({ ...last, waiting: epoch }, false);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+    }
   }
 
   /** All events up to `upTo` are in the main file; null: nobody can say. */
@@ -89,6 +105,7 @@ export class Standing {
       wal: of.wal ?? null,
       damaged: this.#db.damaged,
       lost: of.lost ?? 0,
+      waiting: this.#waiting,
     };
   }
 }

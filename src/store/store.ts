@@ -11,6 +11,7 @@ import { Durability } from './durability.ts';
 import { openEpochs } from './epochs.ts';
 import { type NewEvent, SqliteEventLog } from './event-log.ts';
 import { type StorePaths, syncDir } from './files.ts';
+import { lossAtStop, lossEvent } from './findings.ts';
 import { writeIdentity } from './identity.ts';
 import { GENERATION } from './inspect.ts';
 import { openLedger } from './ledger.ts';
@@ -93,6 +94,9 @@ export class SqliteStore implements Store {
       appended: () => this.#appended(),
       regrow: () => this.#reserve.grow(),
       hasRoom: () => this.#reserve.hasRoom(),
+      // Whoever may ask could fill the ledger's last pages with kept answers.
+      leavesRoom: (key) => key.startsWith(`${COMMANDS.name}\0`),
+      eventsWait: (waiting) => this.#standing.eventsWait(waiting ? this.log.latest().epoch : null),
       makeRoom: [
         () => this.#useReserve(),
         () => this.#trimmer.dropAcknowledged(),
@@ -193,16 +197,16 @@ export class SqliteStore implements Store {
     return JSON.parse(this.meta.get(RUN) ?? 'null');
   }
 
-  /** Events that the last run could not write before its end and that no epoch has told of yet. */
-  #unwritten({ unwritten }: Prepared): number {
+  /** Events that the last run could not write before its end and that no epoch has told of yet; null: some, uncounted. */
+  #unwritten({ unwritten }: Prepared): number | null {
     return unwritten?.epoch === this.log.latest().epoch ? unwritten.lost : 0;
   }
 
   /** The clean-stop mark goes before any event is sent: what follows is not clean until it ends so. */
-  #beginRun({ state, identity }: Prepared, last: LastRun | null, unwritten: number): void {
+  #beginRun({ state, identity }: Prepared, last: LastRun | null, unwritten: number | null): void {
     const { bootId } = this.#wiring;
     const sameBoot = last?.bootId === bootId;
-    if (unwritten > 0) {
+    if (unwritten !== 0) {
       // All else was on the disk when this was noted, so there is nothing more to tell of an unclean end.
       this.log.beginEpoch('disk_full', unwritten);
       this.meta.set(FINDINGS, JSON.stringify(this.findings));
@@ -246,12 +250,13 @@ export class SqliteStore implements Store {
     await this.#checkpointer.stop();
     await this.#durability?.stop();
     try {
-      this.#writer.retry();
       this.commit(() => {
         this.clients.flush(true);
         this.meta.set(GENERATION, String(this.#standing.generation + 1));
         this.meta.set(RUN, JSON.stringify({ bootId: this.#wiring.bootId, clean: !this.#db.damaged }));
       });
+      // With what waits already: for rows there may be room where there is none for events.
+      this.#writer.retry();
       const { blocked, unwrittenEvents } = this.#writer;
       // The high-water file never says more than the database has: that would look like a rollback.
       if (blocked === null) this.#standing.generation++;
@@ -381,17 +386,4 @@ export class SqliteStore implements Store {
     this.#damageTold = true;
     queueMicrotask(() => this.log.append([lossEvent('tamper_suspected', message, numbers)]));
   }
-}
-
-function lossAtStop(lost: number): AgentEvent[] {
-  const message = `${lost} events still waited for the disk when the agent ended, and are lost.`;
-  return lost > 0 ? [lossEvent('events_lost', message, { lost })] : [];
-}
-
-function lossEvent(
-  event_type: 'events_lost' | 'tamper_suspected',
-  message: string,
-  numbers: Readonly<Record<string, unknown>>,
-): AgentEvent {
-  return { type: 'agent_event', event_type, data: { message, ...numbers } };
 }

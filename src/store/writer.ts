@@ -28,6 +28,10 @@ export interface WriterHooks {
   readonly regrow: () => boolean;
   /** Whether the room kept for a full disk lasts for another transaction; true while the disk is not full. */
   readonly hasRoom: () => boolean;
+  /** Whether a row leaves the last of that room to others, as events do. */
+  readonly leavesRoom: (key: string) => boolean;
+  /** Events begin to wait in memory, or none does any more. */
+  readonly eventsWait: (waiting: boolean) => void;
   /** The disk works again and all that waited is written; `lost` events are not. */
   readonly recovered: (lost: number) => void;
 }
@@ -52,6 +56,7 @@ export class Writer<E, R> {
   #blocked: string | null = null;
   /** It is somebody else's lock that blocks, so making room would cost events and mend nothing. */
   #held = false;
+  #eventsWait = false;
   #stopRetry = (): void => {};
 
   constructor(db: Connection, clock: Clock, log: Appender<E, R>, hooks: WriterHooks) {
@@ -101,7 +106,7 @@ export class Writer<E, R> {
   append(events: readonly E[]): R[] {
     if (this.#inside) return events.flatMap((event) => this.#perform({ event }) ?? []);
     if (this.#blocked === null) return this.commit(() => this.append(events));
-    for (const event of events) this.#backlog.addEvent(event);
+    for (const event of events) this.#keep(event);
     return [];
   }
 
@@ -132,7 +137,10 @@ export class Writer<E, R> {
     for (const step of this.#held ? [() => true] : [regrow, ...makeRoom]) {
       if (step() && this.#drain()) {
         this.#blocked = null;
+        const waited = this.#eventsWait;
         this.#hooks.recovered(this.#backlog.takeLost());
+        // What is told of the loss may wait in its turn.
+        if (waited && this.#blocked === null) this.#noteWaiting(false);
         return;
       }
       if (isHeld(this.#refusal)) break;
@@ -214,9 +222,19 @@ export class Writer<E, R> {
     }
     this.#block(reason);
     for (const operation of operations) {
-      if ('event' in operation) this.#backlog.addEvent(operation.event);
+      if ('event' in operation) this.#keep(operation.event);
       else this.#backlog.addWrite(operation);
     }
+  }
+
+  #keep(event: E): void {
+    this.#backlog.addEvent(event);
+    if (!this.#eventsWait) this.#noteWaiting(true);
+  }
+
+  #noteWaiting(waiting: boolean): void {
+    this.#eventsWait = waiting;
+    this.#hooks.eventsWait(waiting);
   }
 
   #block(reason: string): void {
@@ -226,18 +244,27 @@ export class Writer<E, R> {
   }
 
   /**
-   * Writes what waits; what the disk does not take goes on waiting. Whoever hears of an event may write, which waits too:
+   * Writes what waits; what the disk does not take goes on waiting. Rows go first and are not asked for room: most take
+   * the place of an older one, and the last room is kept for them. Whoever hears of an event may write, which waits too:
    * a row left behind would hide the database's own for good.
    */
   #drain(): boolean {
+    const { leavesRoom, hasRoom } = this.#hooks;
     do {
-      const { writes } = this.#backlog;
-      if (!this.#takes(writes)) return false;
-      this.#backlog.dropWrites(writes);
+      if (!this.#takesRows((write) => !leavesRoom(write.key))) return false;
+      if (!hasRoom() || !this.#takesRows(() => true)) return false;
       const events = this.#backlog.events.slice(0, PORTION).map((event) => ({ event }));
-      if (events.length > 0 && !this.#takes(events)) return false;
+      if (events.length > 0 && !(hasRoom() && this.#takes(events))) return false;
       this.#backlog.dropEvents(events.length);
     } while (this.#backlog.writes.length > 0 || this.#backlog.events.length > 0);
+    return true;
+  }
+
+  /** Without rows too: whether the disk takes anything is seen by that. */
+  #takesRows(which: (write: KeyedWrite) => boolean): boolean {
+    const writes = this.#backlog.writes.filter(which);
+    if (!this.#takes(writes)) return false;
+    this.#backlog.dropWrites(writes);
     return true;
   }
 
@@ -245,6 +272,6 @@ export class Writer<E, R> {
     const all = () => {
       for (const operation of operations) this.#perform(operation);
     };
-    return this.#hooks.hasRoom() && this.#transaction(all).done;
+    return this.#transaction(all).done;
   }
 }

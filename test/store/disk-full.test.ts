@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/protocol/ports.ts';
@@ -257,6 +267,73 @@ describe.skipIf(disk === null)('D10: a full disk', () => {
     const third = open(small, { reserveBytes: 256 * 1024, bootId: 'boot-2' });
     expect(third.findings).toEqual([]);
     expect(third.log.ends().epoch).toBe(epoch);
+  });
+
+  it('T7 D10: the play of a child is kept where there is no room for events any more, whoever asks meanwhile', async () => {
+    const small = smallDisk(8) ?? '';
+    const store = open(small, { reserveBytes: 256 * 1024 });
+    const play = (usedMs: number) => ({
+      usage: [{ child: 'kid', day: '2026-01-15', game: '', usedMs, limitMinutes: null }],
+      sessions: [],
+      state: { k: usedMs },
+    });
+    store.ledger.apply(play(1));
+    await rest(store);
+    fill(small);
+    while (store.health().waiting === 0) store.log.append(many(50));
+    const command = { command: 'get_live_status', child_profile: 'kid', parameters: {} } as const;
+    for (let n = 0; n < 1_000; n++) {
+      const commandId = `ask-${n}`;
+      const kept = { commandId, bodyHash: 'h'.repeat(64), acceptedMs: 1, answer: null };
+      store.commands.accept({ ...kept, command: { ...command, command_id: commandId } });
+      if (n % 50 === 0) store.clock.advance(1_000);
+    }
+    for (let ms = 2; ms <= 60; ms++) {
+      store.ledger.apply(play(ms));
+      store.clock.advance(1_000);
+    }
+    store.ledger.apply({ usage: [], sessions: [ended('kid_1')], state: {} });
+    expect(store.health().ok).toBe(false);
+    await expect(store.close()).rejects.toMatchObject({ exitCode: 74 });
+    free(small);
+    const next = open(small, { reserveBytes: 256 * 1024 });
+    expect(next.ledger.load()).toMatchObject({ usage: [{ usedMs: 60 }], state: { k: 60 } });
+    expect(next.sync.countUnconfirmed()).toBe(1);
+  });
+
+  it('D7 E5: a kill while events wait is told as a gap of unknown size, and after they were written it is none', async () => {
+    const small = smallDisk(8) ?? '';
+    const store = open(small, { reserveBytes: 256 * 1024 });
+    await rest(store);
+    store.log.append(many(1));
+    fill(small);
+    while (store.health().waiting === 0) store.log.append(many(50));
+    const before = store.log.latest();
+    // What a kill leaves is what the files hold now.
+    const copied = () => {
+      const to = dir();
+      for (const name of readdirSync(small).filter((each) => each !== 'filler'))
+        copyFileSync(join(small, name), join(to, name));
+      return to;
+    };
+    const killed = copied();
+    const next = open(killed);
+    expect(next.findings).toMatchObject([{ event_type: 'events_lost', data: { lost: null } }]);
+    const { epoch } = next.log.ends();
+    const gap = { from: before, to: { epoch, offset: 0 }, lost: null, reason: 'disk_full' };
+    expect(readAll(next, before).gaps).toEqual([gap]);
+    next.log.append(next.findings);
+    await next.close();
+    const third = open(killed);
+    expect(third.findings).toEqual([]);
+    expect(third.log.ends().epoch).toBe(epoch);
+
+    free(small);
+    store.clock.advance(1_000);
+    expect(store.health().waiting).toBe(0);
+    const recovered = open(copied());
+    expect(recovered.findings).toEqual([]);
+    expect(recovered.log.latest()).toEqual(store.log.latest());
   });
 
   it('a start finds room where the reserve was', async () => {

@@ -11,7 +11,7 @@ it('D11: the first commit of a run ends the settled state that the last run left
   const sealer = createSealer('key');
   const at = { generation: 1, ordinal: 1, epoch: 'e', offset: 0, bootId: 'b', clean: false };
   const first = new HighWaterFile(path, sealer);
-  first.write({ ...at, db: null, wal: null, damaged: false, lost: 0 }, true);
+  first.write({ ...at, db: null, wal: null, damaged: false, lost: 0, waiting: null }, true);
   first.close();
   expect(readHighWater(path, sealer)).toMatchObject({ settled: true });
   const second = new HighWaterFile(path, sealer);
