@@ -117,6 +117,7 @@ export class SqliteStore implements Store {
     this.#checkpointer = new Checkpointer({
       clock,
       dbPath: paths.db,
+      walBytes: () => this.#durability?.walBytes ?? 0,
       starting: () => this.#checkpointStarting(),
       finish: () => this.#checkpointNow(),
       done: (complete) => this.#checkpointDone(complete),
@@ -269,6 +270,7 @@ export class SqliteStore implements Store {
       this.#writer.stop();
       process.off('exit', this.#onExit);
       this.#durability?.close();
+      await this.#checkpointer.close();
       this.#standing.file.close();
       this.#db.close();
     }
@@ -304,6 +306,7 @@ export class SqliteStore implements Store {
 
   #synced(settled: boolean): void {
     this.#standing.synced(settled);
+    this.#checkpointer.grown();
     if (settled) this.#checkpointer.settled(this.#standing.wantsMark || this.#reserve.isShort());
   }
 

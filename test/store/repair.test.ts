@@ -63,6 +63,7 @@ describe('D5: after a failed fsync', () => {
     const checkpointer = new Checkpointer({
       clock: new FakeClock(),
       dbPath,
+      walBytes: () => 0,
       starting: () => void begun++,
       finish: () => false,
       done: () => {},
@@ -73,6 +74,7 @@ describe('D5: after a failed fsync', () => {
     expect(begun).toBe(3);
     await checkpointer.stop();
     await expect(checkpointer.repair()).rejects.toThrow();
+    await checkpointer.close();
     db.close();
   });
 });
