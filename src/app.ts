@@ -266,6 +266,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     mainBeat.stop();
     sync.stop();
     await executor.stop();
+    // Before the store, whose end a slow disk can keep beyond the deadline of the stop.
+    removeAgentFile(dataDir);
     try {
       await store.close();
     } finally {
@@ -355,11 +357,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     async stop() {
       router.tell(agentEvent('agent_stopped', 'Playwarden was asked to stop.'));
       await settle();
-      try {
-        await shutDown();
-      } finally {
-        removeAgentFile(dataDir);
-      }
+      await shutDown();
     },
   };
 }

@@ -4,6 +4,7 @@
  * failed one the page cache can no longer be believed, so everything is first copied to the main file (`repair`).
  */
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { Clock } from '../protocol/ports.ts';
 
 export interface DurabilityOptions {
@@ -82,9 +83,19 @@ export class Durability {
     });
   }
 
-  /** The same, at once and blocking: for the start and the end of a run. */
+  /** The same, at once and blocking: for the start of a run. */
   syncNow(): void {
     fdatasyncSync(this.#fd);
+    this.#allSynced();
+  }
+
+  /** The same for its end, after `stop`. `copied`: a checkpoint has put all of it on the disk already. */
+  async last(copied: boolean): Promise<void> {
+    if (!copied) await promisify(fdatasync)(this.#fd);
+    this.#allSynced();
+  }
+
+  #allSynced(): void {
     this.#synced = this.#committed;
     this.#lastSyncMs = this.#options.clock.monotonic();
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
@@ -131,6 +142,8 @@ export class Durability {
 
   #sync(): void {
     try {
+      // While a repair was under way; what `prepare` writes would come after the last of the run.
+      if (this.#stopped) throw new Error('the store closes');
       this.#options.prepare();
     } catch (error) {
       this.#fail(error as Error);

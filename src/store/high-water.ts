@@ -6,7 +6,8 @@
  * Its `settled` byte says that nothing was committed since: then it is exact, and the two database files must be as
  * they were left. The byte is cleared before the first commit that follows.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { FileMark } from './files.ts';
 import type { Sealer } from './seal.ts';
 
@@ -39,6 +40,8 @@ export interface FoundHighWater extends HighWater {
 const SLOT_BYTES = 1024;
 const SETTLED_AT = 2 * SLOT_BYTES;
 const FILE_BYTES = SETTLED_AT + 1;
+
+const onDisk = promisify(fsync);
 
 interface Slot extends HighWater {
   readonly turn: number;
@@ -136,8 +139,13 @@ export class HighWaterFile {
     this.#settled = false;
   }
 
-  sync(): void {
+  syncNow(): void {
     fsyncSync(this.#fd);
+  }
+
+  /** The same on the thread pool. */
+  sync(): Promise<void> {
+    return onDisk(this.#fd);
   }
 
   close(): void {

@@ -49,12 +49,12 @@ export class Standing {
   }
 
   /** The end of a run: `clean`: all of it could be written, to a whole database; `lost`: events that could not. */
-  forGood(clean: boolean, lost: number): void {
+  async forGood(clean: boolean, lost: number): Promise<void> {
     // SQLite may remove the log when the process ends: what lies in its place then is of this mark, or somebody else's.
     const wal = clean ? fileMark(this.#options.paths.wal) : null;
     this.#waiting = null;
     this.file.write(this.#now({ clean, lost, wal }), clean);
-    this.file.sync();
+    await this.file.sync();
   }
 
   /**

@@ -223,7 +223,7 @@ export class SqliteStore implements Store {
     const agentId = this.meta.get(AGENT_ID) ?? identity.agentId;
     const stands = identity.established && identity.agentId === agentId;
     if (stands && !this.#standing.file.isNew) return;
-    this.#standing.file.sync();
+    this.#standing.file.syncNow();
     if (!stands) writeIdentity(paths.identity, { ...identity, agentId, established: true });
     syncDir(paths.dir);
   }
@@ -248,8 +248,9 @@ export class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     this.#trimmer.stop();
-    await this.#checkpointer.stop();
-    await this.#durability?.stop();
+    // Neither begins anything any more; what they have begun goes on beside the last commit.
+    const checkpointed = this.#checkpointer.stop();
+    const synced = this.#durability?.stop();
     try {
       this.commit(() => {
         this.clients.flush(true);
@@ -258,17 +259,26 @@ export class SqliteStore implements Store {
       });
       // With what waits already: for rows there may be room where there is none for events.
       this.#writer.retry();
+      this.#writer.stop();
       const { blocked, unwrittenEvents } = this.#writer;
+      // A slow disk is waited for on other threads: the deadline of a stop is a timer on this one.
+      await checkpointed;
+      this.#standing.mainFileChanges();
+      const complete = await this.#checkpointer.last();
+      await synced;
+      await this.#durability?.last(complete);
       // The high-water file never says more than the database has: that would look like a rollback.
       if (blocked === null) this.#standing.generation++;
-      this.#settleForGood(blocked === null && !this.#db.damaged, unwrittenEvents);
+      this.#standing.covering = this.log.latest();
+      if (complete) this.#standing.checkpointed(this.#standing.covering);
+      await this.#standing.forGood(blocked === null && !this.#db.damaged, unwrittenEvents);
       const reason = this.#files.replaced() ?? blocked;
       if (reason !== null) throw this.#notClosed(reason);
     } catch (error) {
       throw isRefused(error) || isDamageError(error) ? this.#notClosed((error as Error).message) : error;
     } finally {
-      this.#writer.stop();
       process.off('exit', this.#onExit);
+      await Promise.all([checkpointed, synced]);
       this.#durability?.close();
       await this.#checkpointer.close();
       this.#standing.file.close();
@@ -280,16 +290,6 @@ export class SqliteStore implements Store {
     const lost = this.#writer.unwrittenEvents;
     const events = lost > 0 ? `; ${lost} events that waited for it are lost` : '';
     return new UserError(EXIT.disk, `the database could not be closed cleanly: ${reason}${events}`);
-  }
-
-  /** The last state of this run, on the disk; `clean`: all of it could be written, to a whole database. */
-  #settleForGood(clean: boolean, lost: number): void {
-    this.#standing.covering = this.log.latest();
-    this.#standing.mainFileChanges();
-    const complete = this.#checkpointNow();
-    this.#durability?.syncNow();
-    if (complete) this.#standing.checkpointed(this.#standing.covering);
-    this.#standing.forGood(clean, lost);
   }
 
   // ── durability and checkpoints ─────────────────────────────────────────────────────────────────────────────
