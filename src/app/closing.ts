@@ -27,9 +27,6 @@ const LONGEST_FOLLOWED_MS = 5_000;
 /** Up to so many executions get what is left of the waiting time: a launcher needs one or two, more is dodging. */
 const PATIENT_WITH = 3;
 
-/** What a parent's command wants closed nobody withdraws. */
-const BY_COMMAND = 'command';
-
 const UNTOLD = 'it executes something else since, and it is not known yet whether that is the game';
 
 export interface ClosingOptions {
@@ -45,8 +42,8 @@ export interface ClosingOptions {
 export interface Closing {
   /** What the session actor ordered; it is told the outcome. */
   carryOut(order: CloseOrder): Promise<void>;
-  /** This order holds no more: what nobody else wants closed is not forced. */
-  withdraw(ticket: string): void;
+  /** The session actor does not want it closed any more: unless a command does, it is not forced. */
+  withdraw(identity: ProcessIdentity): void;
   /** Closes a child's games for a command; settles with one report for each process. */
   closeGames(child: string, game: string | undefined, reason?: string): Promise<readonly CloseReport[]>;
   /** Closes these; `how` their stops are told, and why. */
@@ -71,10 +68,10 @@ type Mark = Pick<ToldProcess, 'closing' | 'why'>;
 interface UnderWay extends Mark {
   /** As it was when it was looked at last. */
   target: GameProcess;
-  /** The orders that want it closed. */
-  readonly wanted: Set<string>;
-  /** As CloseTask has it. */
-  readonly withdrawn: Int32Array<SharedArrayBuffer>;
+  /** A command wants it closed: that nobody withdraws. */
+  byCommand: boolean;
+  /** As CloseTask has it; wanted again, it gets another one. */
+  withdrawn: SharedArrayBuffer;
 }
 
 /** The executor closes a process with what was forked from it (contract K4), even where that was told as its own. */
@@ -97,12 +94,11 @@ export function createClosing(options: ClosingOptions): Closing {
     rows: readonly ToldProcess[],
     how: ToldProcess['closing'],
     why?: Explanation,
-    by = BY_COMMAND,
   ): Promise<readonly CloseReport[]> {
     const isNew = ({ process }: ToldProcess) => !closes.has(processKey(process));
+    const byCommand = how === 'command';
     const ordered = rows.filter(isNew).map(({ process: target }): UnderWay => {
-      const withdrawn = new Int32Array(new SharedArrayBuffer(4));
-      return { target, closing: how, ...(why && { why }), wanted: new Set(), withdrawn };
+      return { target, closing: how, ...(why && { why }), byCommand, withdrawn: wanted() };
     });
     store.commit(() => {
       for (const one of ordered) mark(one);
@@ -113,8 +109,8 @@ export function createClosing(options: ClosingOptions): Closing {
     }
     const all = rows.flatMap(({ process }) => closes.get(processKey(process)) ?? []);
     for (const { one } of all) {
-      one.wanted.add(by);
-      Atomics.store(one.withdrawn, 0, 0);
+      one.byCommand ||= byCommand;
+      if (isWithdrawn(one)) one.withdrawn = wanted();
     }
     const reports = Promise.all(all.map(({ report }) => report));
     return reports.finally(() => {
@@ -137,7 +133,7 @@ export function createClosing(options: ClosingOptions): Closing {
   /** Closes it as it is, and again as what it has become, as long as that is the game. */
   async function follow(one: UnderWay): Promise<CloseReport> {
     const startedAt = clock.monotonic();
-    const askUntil = startedAt + config().enforcement.close_wait_seconds * 1_000;
+    let askUntil = startedAt + config().enforcement.close_wait_seconds * 1_000;
     for (let time = 1; ; time += 1) {
       const at = clock.monotonic();
       const waitMs = time > PATIENT_WITH ? 0 : Math.max(0, askUntil - at);
@@ -147,9 +143,14 @@ export function createClosing(options: ClosingOptions): Closing {
         target,
         waitMs,
         ownPids: [process.pid],
-        withdrawn: one.withdrawn.buffer,
+        withdrawn: one.withdrawn,
       });
       const report = since(last, at - startedAt);
+      if (last.withdrawn && !isWithdrawn(one) && !stopped) {
+        askUntil = clock.monotonic() + config().enforcement.close_wait_seconds * 1_000;
+        time = 0;
+        continue;
+      }
       if (!goesOn) return report;
       // It was not touched: if it is no game any more, that is its own doing.
       if (report.outcome === 'not_running') takeBack(one.target, report);
@@ -199,13 +200,12 @@ export function createClosing(options: ClosingOptions): Closing {
       const rows = order.targets.flatMap((target) => told.get(target) ?? []);
       log.info({ child: order.child, game: order.game, why: order.why.sentence }, 'closing a game');
       const how = order.cause === 'pause' ? 'pause' : 'limit';
-      const reports = await closeAll(rows, how, order.why, order.ticket);
+      const reports = await closeAll(rows, how, order.why);
       options.postToSession({ type: 'close.report', ticket: order.ticket, reports });
     },
-    withdraw(ticket) {
-      for (const { one } of closes.values()) {
-        if (one.wanted.delete(ticket) && one.wanted.size === 0) Atomics.store(one.withdrawn, 0, 1);
-      }
+    withdraw(identity) {
+      const one = closes.get(processKey(identity))?.one;
+      if (one && !one.byCommand) Atomics.store(new Int32Array(one.withdrawn), 0, 1);
     },
     closeGames(child, game, reason) {
       log.info({ child, game, reason }, 'closing a game for a command');
@@ -228,6 +228,9 @@ export function createClosing(options: ClosingOptions): Closing {
     },
   };
 }
+
+const wanted = () => new SharedArrayBuffer(4);
+const isWithdrawn = ({ withdrawn }: UnderWay) => Atomics.load(new Int32Array(withdrawn), 0) === 1;
 
 /** A report of what began so many ms after the order. */
 function since(report: CloseReport, ms: number): CloseReport {

@@ -308,7 +308,7 @@ export function createRouter(options: RouterOptions): Router {
       });
     } finally {
       // Enforcement never waits for the disk (contract D10): a game is closed even when that cannot be written.
-      for (const ticket of message.withdrawn ?? []) closing.withdraw(ticket);
+      for (const identity of message.withdrawn ?? []) closing.withdraw(identity);
       for (const order of message.closes) void closing.carryOut(order);
     }
   }

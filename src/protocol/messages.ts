@@ -209,8 +209,8 @@ export type FromSession = {
   readonly events: readonly EventBody[];
   readonly ledger: LedgerPatch;
   readonly closes: readonly CloseOrder[];
-  /** Tickets of orders that hold no more, since there is time again: what still runs is not to be forced. */
-  readonly withdrawn?: readonly string[];
+  /** Ordered to be closed, and not wanted closed any more: there is time again, or it is no game of this child's now. */
+  readonly withdrawn?: readonly ProcessIdentity[];
   /** Processes whose start was taken in: what there is to tell of it stands in `events`. */
   readonly started: readonly ProcessIdentity[];
   /** Stops that were taken in. */
@@ -261,6 +261,8 @@ export interface CloseTask {
 
 /** What came of a task. */
 export interface CloseResult extends CloseReport {
+  /** It was withdrawn in time: nobody was forced. */
+  readonly withdrawn?: true;
   /** The process lives, and executes something else than was to be closed: that was not touched (contract K4). */
   readonly goesOn?: true;
 }

@@ -133,12 +133,12 @@ describe('a process is closed once at a time', () => {
 });
 
 describe('an order that holds no more', () => {
-  const withdraws = { ...closeOrder('day', 7), closes: [], withdrawn: ['t1'] };
+  const withdraws = { ...closeOrder('day', 7), closes: [], withdrawn: [identity(7)] };
   const isWithdrawn = (task: CloseTask | undefined) =>
     task?.withdrawn !== undefined && Atomics.load(new Int32Array(task.withdrawn), 0) === 1;
 
   test('what it wanted closed is not forced, and not told as closed for a limit', async () => {
-    const { router, tasks, rows } = playing([{ outcome: 'failed' }]);
+    const { router, tasks, rows } = playing([{ outcome: 'failed', withdrawn: true }]);
     router.fromSession(closeOrder('day', 7));
     expect(isWithdrawn(tasks[0])).toBe(false);
     router.fromSession(withdraws);
@@ -147,7 +147,31 @@ describe('an order that holds no more', () => {
     expect(rows.get(7)?.closing).toBeNull();
   });
 
-  test('unless somebody else wants it closed, before or after', async () => {
+  test('wanted again before it is over, it is asked anew and gets its whole waiting time', async () => {
+    const { router, tasks, rows, clock } = playing([
+      { outcome: 'failed', withdrawn: true },
+      { outcome: 'closed' },
+    ]);
+    router.fromSession(closeOrder('day', 7));
+    clock.advance(4_000);
+    router.fromSession(withdraws);
+    router.fromSession({ ...closeOrder('day', 7), started: [] });
+    await settled();
+    expect(tasks.map(isWithdrawn)).toEqual([true, false]);
+    expect(tasks.map(({ waitMs }) => waitMs)).toEqual([5_000, 5_000]);
+    expect(rows.get(7)?.closing).toBe('limit');
+  });
+
+  test('however often it was ordered: a fresh session actor orders again what it finds under way', async () => {
+    const { router, tasks } = playing([{ outcome: 'failed', withdrawn: true }]);
+    router.fromSession(closeOrder('day', 7));
+    router.fromSession(closeOrder('day', 7));
+    router.fromSession(withdraws);
+    expect(tasks.map(isWithdrawn)).toEqual([true]);
+    await settled();
+  });
+
+  test('unless a command wants it closed too', async () => {
     const { router, tasks } = playing();
     router.fromSession(closeOrder('day', 7));
     const command = router.closeGames(KID, undefined);
@@ -158,8 +182,6 @@ describe('an order that holds no more', () => {
     router.fromSession(closeOrder('day', 7));
     router.fromSession(withdraws);
     expect(isWithdrawn(tasks[1])).toBe(true);
-    router.fromSession({ ...closeOrder('day', 7), ...withdraws, closes: closeOrder('day', 7).closes });
-    expect(isWithdrawn(tasks[1])).toBe(false);
     await settled();
   });
 });

@@ -58,22 +58,23 @@ export async function closeProcess(
   const orGoesOn = (result: CloseReport, now: SeenProcess | null): CloseResult =>
     goesOn(task.target, now) ? { ...result, goesOn: true } : result;
   const notRunning = (now: SeenProcess | null) => orGoesOn(report('not_running'), now);
+  const withdrawn = (): CloseResult => ({ ...report('failed', WITHDRAWN), withdrawn: true });
 
   reached('accepted');
   try {
     if (isOwn(task)) return report('denied', 'the process belongs to the agent itself');
     const seen = control.look(task.target.pid);
     if (!isStill(task.target, seen)) return notRunning(seen);
-    if (isWithdrawn(task)) return report('failed', WITHDRAWN);
+    if (isWithdrawn(task)) return withdrawn();
     const group = await trackMembers(task, seen, control);
 
     const asked = await group.apply((member) => control.ask(member));
     if (asked) {
       reached('asked');
-      await gone(group, clock, task.waitMs);
+      await gone(group, clock, task.waitMs, undefined, () => isWithdrawn(task));
     }
     if (await group.anyRuns()) {
-      if (isWithdrawn(task)) return report('failed', WITHDRAWN);
+      if (isWithdrawn(task)) return withdrawn();
       const force = () => group.apply((member) => control.force(member));
       if (await force()) reached('forced');
       await gone(group, clock, FORCE_WAIT_MS, force);
@@ -95,12 +96,13 @@ export async function closeProcess(
   }
 }
 
-/** Waits until no member is left or the time is over; `again` is what new members get. */
+/** Waits until no member is left, the time is over or `enough`; `again` is what new members get. */
 async function gone(
   members: Members,
   clock: CloseClock,
   ms: number,
   again?: () => Promise<unknown>,
+  enough = () => false,
 ): Promise<void> {
   const end = clock.monotonic() + ms;
   let childrenAt = clock.monotonic() + CHILDREN_EVERY_MS;
@@ -115,7 +117,7 @@ async function gone(
       childrenAt = clock.monotonic() + Math.max(CHILDREN_EVERY_MS, CHILDREN_REST * tookMs);
     }
     const leftMs = end - clock.monotonic();
-    if (leftMs <= 0 || (none && !(await members.anyRuns()))) return;
+    if (leftMs <= 0 || enough() || (none && !(await members.anyRuns()))) return;
     await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, leftMs), resolve));
   }
 }

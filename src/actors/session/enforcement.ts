@@ -136,9 +136,9 @@ function timeIsNotUp(turn: Turn, session: OpenSession): void {
   turn.write = true;
 }
 
-function withdrawOrders(turn: Turn, session: OpenSession): void {
-  const tickets = session.members.flatMap((m) => m.order?.ticket ?? []);
-  turn.withdrawn.push(...new Set(tickets));
+/** Nobody is to be forced because of an order that was given before. */
+export function withdrawOrders(turn: Turn, session: OpenSession): void {
+  for (const { pid, startKey, order } of session.members) if (order) turn.withdrawn.push({ pid, startKey });
   session.members = session.members.map((m) => (m.order ? { ...m, order: null } : m));
 }
 

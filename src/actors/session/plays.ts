@@ -6,7 +6,7 @@ import type { HeardBySession, PlayedProcess, ProcessIdentity, StoppedBy } from '
 import { type Bound, boundsOf } from './budget.ts';
 import { charge, chargeMember, chargeTo, noteGap } from './charging.ts';
 import { uncoveredFrom } from './coverage.ts';
-import { causeOf, refuseStart } from './enforcement.ts';
+import { causeOf, refuseStart, withdrawOrders } from './enforcement.ts';
 import { endOfSession, sessionData, sessionEvent } from './events.ts';
 import {
   biasOf,
@@ -91,6 +91,9 @@ export function processStopped(
     chargeTo(turn, session, ranTo);
     chargeMember(turn, session, member, ranTo);
     const rest = session.members.filter((m) => m !== member);
+    // It runs on, as no game of this child's.
+    if (by === 'config' && member.order)
+      turn.withdrawn.push({ pid: identity.pid, startKey: identity.startKey });
     if (rest.length > 0) session.members = rest;
     else leave(turn, session, by ?? causeOf(member) ?? (isUnseen ? 'agent_down' : 'exit'));
     turn.write = true;
@@ -183,7 +186,9 @@ export function endUnconfigured(turn: Turn): void {
   for (const session of [...state.sessions.values()]) {
     const known = state.config.games.some((g) => g.id === session.game);
     if (known && profileIn(state, session.child)) continue;
-    if (isRunning(session)) leave(turn, session, 'config');
+    if (!isRunning(session)) continue;
+    withdrawOrders(turn, session);
+    leave(turn, session, 'config');
     endSession(turn, session);
   }
 }

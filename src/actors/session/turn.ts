@@ -12,8 +12,8 @@ export interface Turn {
   readonly state: SessionState;
   readonly events: EventBody[];
   readonly closes: CloseOrder[];
-  /** Tickets of orders that hold no more. */
-  readonly withdrawn: string[];
+  /** Processes whose orders to be closed hold no more. */
+  readonly withdrawn: ProcessIdentity[];
   /** Processes whose start was taken in. */
   readonly started: ProcessIdentity[];
   readonly stopped: ProcessIdentity[];

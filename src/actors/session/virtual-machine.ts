@@ -70,7 +70,7 @@ export class VirtualMachine {
   #pids = 100;
   #running: Running[] = [];
   #planned: Planned[] = [];
-  readonly #withdrawn = new Set<string>();
+  readonly #withdrawn = new Set<number>();
   readonly #usage = new Map<string, UsageRow>();
   readonly #kept = new Map<string, unknown>();
   #proven: ProvenMoment | null = null;
@@ -317,11 +317,12 @@ export class VirtualMachine {
       else this.#kept.set(key, value);
     }
     this.#options.onOutput?.(output, this.state.nowMs);
-    for (const ticket of output.withdrawn ?? []) this.#withdrawn.add(ticket);
+    for (const { pid } of output.withdrawn ?? []) this.#withdrawn.add(pid);
     for (const order of output.closes) this.#close(order);
   }
 
   #close(order: CloseOrder): void {
+    for (const { pid } of order.targets) this.#withdrawn.delete(pid);
     const takesMs = this.#options.closeTakesMs ?? 0;
     const life = this.#deaths;
     this.#plan(takesMs, () => {
@@ -331,7 +332,7 @@ export class VirtualMachine {
         return {
           pid,
           name: target?.process.name ?? '',
-          outcome: this.#outcome(target, order),
+          outcome: this.#outcome(target),
           waited_ms: takesMs,
         };
       });
@@ -342,9 +343,9 @@ export class VirtualMachine {
     });
   }
 
-  #outcome(target: Running | undefined, { ticket }: CloseOrder): CloseReport['outcome'] {
+  #outcome(target: Running | undefined): CloseReport['outcome'] {
     if (!target) return 'not_running';
-    if (this.#withdrawn.has(ticket)) return 'failed';
+    if (this.#withdrawn.has(target.process.pid)) return 'failed';
     return target.obedience === 'denied' ? 'denied' : 'closed';
   }
 

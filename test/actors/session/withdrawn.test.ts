@@ -17,7 +17,7 @@ describe('T6: between the asking and the force', () => {
     pc.advance(20 * MINUTE + 5 * SECOND);
     expect(closes(pc)).toHaveLength(1);
     order(pc, command, parameters);
-    expect(withdrawn(pc)).toEqual(closes(pc).map(({ ticket }) => ticket));
+    expect(withdrawn(pc)).toMatchObject([{ pid }]);
     pc.advance(5 * MINUTE);
     expect(pc.isRunning(pid)).toBe(true);
     expect(sessions(pc, 'session_ended')).toEqual([]);
@@ -32,6 +32,14 @@ describe('T6: between the asking and the force', () => {
     order(pc, 'resume', {});
     pc.advance(5 * MINUTE);
     expect(pc.isRunning(pid)).toBe(true);
+  });
+
+  it('a configuration without the game does: it is nobody’s to close', () => {
+    const pc = closing({ daily_limit_minutes: 20 });
+    const pid = pc.start('roblox', KID);
+    pc.advance(20 * MINUTE + 5 * SECOND);
+    pc.configure({ ...pc.state.config, games: [] });
+    expect(withdrawn(pc)).toMatchObject([{ pid }]);
   });
 
   it('what changes nothing withdraws nothing', () => {
