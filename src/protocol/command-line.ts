@@ -60,7 +60,7 @@ export function isWineLoader(path: string): boolean {
 
 /**
  * What is kept of a command line to tell one from another: a crowd of processes with MBs each must not fill a thread's
- * memory. A long one is no text to match any more (`isCut`).
+ * memory. A long one is no text to match any more (`keptCommandLine`).
  */
 export function keptCommand(text: string): string {
   if (text.length <= KEPT_MAX) return unshared(text);
@@ -68,9 +68,15 @@ export function keptCommand(text: string): string {
   return unshared(`${text.slice(0, half)}\0${text.length}\0${text.slice(-half)}`);
 }
 
-/** No command line has a NUL in it once its arguments are joined. */
-export function isCut(kept: string): boolean {
-  return kept.includes('\0');
+/** What is left of it: of a long one the first arguments, and no text that a rule could be held against (null). */
+export function keptCommandLine(kept: string): {
+  readonly argv: readonly string[];
+  readonly text: string | null;
+} {
+  // No command line has a NUL in it once its arguments are joined.
+  const end = kept.indexOf('\0');
+  const said = end === -1 ? kept : kept.slice(0, end);
+  return { argv: said === '' ? [] : said.split(' ', ARGUMENTS_MAX), text: end === -1 ? kept : null };
 }
 
 /** `replaceAll` for one character, which takes 2 s where it stands in each place of 6 MB: this takes 50 ms. */

@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import {
   COMMAND_LINE_MAX_BYTES,
   commandLine,
-  isCut,
   joinedCommandLine,
   keptCommand,
+  keptCommandLine,
 } from '../../src/protocol/command-line.ts';
 
 it('ends without its NULs, and may be empty', () => {
@@ -39,8 +39,11 @@ it('is kept as it is, or, when it is long, as what tells it from another', () =>
   expect(keptCommand('player --join 1')).toBe('player --join 1');
   const long = `player ${'x'.repeat(100_000)} --join 1`;
   const kept = keptCommand(long);
-  expect(isCut(kept)).toBe(true);
-  expect(isCut('player --join 1')).toBe(false);
+  expect(keptCommandLine(kept)).toMatchObject({ argv: ['player', expect.any(String)], text: null });
+  expect(keptCommandLine('player --join 1')).toEqual({
+    argv: ['player', '--join', '1'],
+    text: 'player --join 1',
+  });
   expect(kept.length).toBeLessThan(5_000);
   expect(keptCommand(long)).toBe(kept);
   for (const other of [

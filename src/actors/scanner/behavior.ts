@@ -191,9 +191,9 @@ interface LookContext {
   readonly isGame: (process: GameProcess) => boolean;
 }
 
-/** A process under a name that is not the one it was told by; `game`: what this name makes of it, if anything. */
 type StoppedHow = Extract<FromScanner, { type: 'process.stopped' }>['how'];
 
+/** A process under a name that is not the one it was told by; `game`: what this name makes of it, if anything. */
 interface Renamed extends Executing {
   readonly pid: number;
   readonly startKey: string | null;

@@ -11,8 +11,8 @@ export interface Image {
   readonly exe: string | null;
   /** The first ones, without Wine's loaders in front of their program (command-line.ts). */
   readonly argv: readonly string[];
-  /** The whole command line; left out: these arguments are all of it. */
-  readonly text?: string;
+  /** The whole command line; left out: these arguments are all of it; null: no one knows it any more. */
+  readonly text?: string | null;
 }
 
 /** Programs that run a file which their arguments name. */

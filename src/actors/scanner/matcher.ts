@@ -15,7 +15,7 @@ export interface Match {
 }
 
 export interface Rules {
-  /** The first game whose rules hold; null: none, or its `ignore` holds. */
+  /** The first game whose rules hold; null: none, or its `ignore` holds. Of a text that no one knows the best is believed. */
   match(image: Image): Match | null;
   /** false: a process of this executable is no game whatever its command line, so nothing else has to be read. */
   mayMatch(exe: string): boolean;
@@ -43,14 +43,16 @@ export function compileRules(games: readonly GameConfig[]): Rules {
       const folded = programs.map(fold);
       let text: string | null = null;
       // It may be MBs, and few rules ask for it.
-      const command = () => {
+      const says = (glob: (folded: string) => boolean) => {
         text ??= fold(image.text ?? image.argv.join(' '));
-        return text;
+        return glob(text);
       };
+      const command: CommandTest = image.text === null ? null : says;
       for (const game of compiled) {
-        if (folded.some((program) => game.ignore.some((entry) => holds(entry, program, command)))) continue;
+        if (folded.some((program) => game.ignore.some((entry) => holds(entry, program, command, false))))
+          continue;
         const index = folded.findLastIndex((program) =>
-          game.match.some((entry) => holds(entry, program, command)),
+          game.match.some((entry) => holds(entry, program, command, true)),
         );
         const program = programs[index];
         if (program !== undefined) return { game: game.id, name: unshared(baseName(program)) };
@@ -80,6 +82,11 @@ function compileEntry(entry: MatchEntry): Entry {
   };
 }
 
-function holds(entry: Entry, program: string, command: () => string): boolean {
-  return entry.byProgram(program) && (entry.byCommand === null || entry.byCommand(command()));
+/** null: the command line is not known. */
+type CommandTest = ((glob: (folded: string) => boolean) => boolean) | null;
+
+/** `unknown`: what a command line counts as that is not known. */
+function holds(entry: Entry, program: string, command: CommandTest, unknown: boolean): boolean {
+  if (!entry.byProgram(program)) return false;
+  return entry.byCommand === null || (command === null ? unknown : command(entry.byCommand));
 }

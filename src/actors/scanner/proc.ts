@@ -17,7 +17,7 @@ import type { AccountName } from './accounts.ts';
 import type { Look } from './behavior.ts';
 import { isHost } from './image.ts';
 import { longPath } from './long-path.ts';
-import type { Rules } from './matcher.ts';
+import type { Match, Rules } from './matcher.ts';
 import { latestStart } from './start-time.ts';
 
 export interface ProcReader {
@@ -61,6 +61,18 @@ const OTHER: Look = { is: 'other', startKey: null };
 const BEAT_MS = 250;
 
 const LINE_MAX_BYTES = 4_096;
+/** So many games are remembered as what they were read as; beyond, all are read anew. */
+const REMEMBERED_MAX = 4_096;
+
+/** A watched game: in one execution no wording makes it another, so its command line, which may be MBs, is read once. */
+interface Remembered {
+  readonly startKey: string;
+  readonly execution: string;
+  readonly exe: string | null;
+  readonly rules: Rules;
+  readonly match: Match;
+  readonly command: string;
+}
 
 /** One for a thread: it keeps a descriptor. */
 export function procReader({
@@ -79,6 +91,7 @@ export function procReader({
    * looked at once (50 µs), until its number may have been given out again.
    */
   const ofKernel = new Set<number>();
+  const remembered = new Map<number, Remembered>();
   let newest = 0;
   let beatAt = 0;
   /** Read at every tick, so it stays open (80 µs of a tick that wakes the thread); Node closes it with the thread, however that ends. */
@@ -148,21 +161,37 @@ export function procReader({
     const startKey = linuxStartKey(bootId, seen.startTicks);
     // Of a process without its first thread only the others know.
     const execution = seen.execution ?? tolerant(() => stat(folder))?.execution ?? null;
+    const seenAs = (match: Match, command: string): Look => ({
+      is: 'game',
+      sighting: {
+        process: {
+          pid,
+          startKey,
+          ...match,
+          path: exe,
+          command,
+          user: tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null,
+          startedAwakeMs: latestStart(seen.startTicks, now(), lastClocks),
+          execution,
+        },
+        parentPid: seen.ppid,
+      },
+    });
+    const before = remembered.get(pid);
+    const isSame = before?.startKey === startKey && before.execution === execution && before.exe === exe;
+    if (isSame && before.rules === rules()) return seenAs(before.match, before.command);
+    remembered.delete(pid);
     const said = commandLine(tolerant(() => read(`${folder}/cmdline`, 'utf8')) ?? '');
     const match = rules().match({ exe, ...said });
     // Without arguments a host is in the middle of an exec, or ending: nothing says what it runs.
     const unsaid = exe === null || (said.argv.length === 0 && isHost(exe));
     if (!match) return watched && unsaid ? { is: 'unreadable' } : { is: 'other', startKey, execution };
-    const startedAwakeMs = latestStart(seen.startTicks, now(), lastClocks);
-    const user = tolerant(() => accountName(statSync(`${root}/${pid}`).uid)) ?? null;
     const command = keptCommand(said.text);
-    return {
-      is: 'game',
-      sighting: {
-        process: { pid, startKey, ...match, path: exe, command, user, startedAwakeMs, execution },
-        parentPid: seen.ppid,
-      },
-    };
+    if (watched && execution !== null) {
+      if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+      remembered.set(pid, { startKey, execution, exe, rules: rules(), match, command });
+    }
+    return seenAs(match, command);
   }
 
   return {

@@ -2,7 +2,7 @@
  * The scanner without its thread: feeds what the sources see through behavior.ts, posts the outcome, and keeps a
  * source running. When one dies the next takes over, and the better one is tried again later.
  */
-import { isCut } from '../../protocol/command-line.ts';
+import { keptCommandLine } from '../../protocol/command-line.ts';
 import type { SourceName } from '../../protocol/config.ts';
 import type {
   FromScanner,
@@ -213,9 +213,7 @@ class Scanner {
 
   /** By the name that it was told by: it may have another one now. */
   #isGame({ path, command, game }: GameProcess): boolean {
-    // What is left of a long command line says nothing to a rule: the next look decides.
-    if (command !== null && isCut(command)) return true;
-    return this.#rules.match({ exe: path, argv: command?.split(' ') ?? [] })?.game === game;
+    return this.#rules.match({ exe: path, ...keptCommandLine(command ?? '') })?.game === game;
   }
 
   #scanned(source: ProcessSource): void {

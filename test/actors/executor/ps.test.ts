@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { closeProcess } from '../../../src/actors/executor/close.ts';
-import { psControl } from '../../../src/actors/executor/platform/ps.ts';
+import { parseLine, psControl } from '../../../src/actors/executor/platform/ps.ts';
+import { joinedCommandLine, keptCommand } from '../../../src/protocol/command-line.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 
 const started: ChildProcess[] = [];
@@ -45,4 +46,12 @@ describe.skipIf(process.platform === 'win32')('closing with ps', () => {
     await once(game.child, 'exit');
     expect((await close(game.target, 0)).outcome).toBe('not_running');
   });
+});
+
+it.each([
+  ['of a program under Wine', '/usr/bin/wine64 C:\\Play.exe --app'],
+  ['that is long', `/opt/player ${'x'.repeat(10_000)} --join 1`],
+])('the command line %s is the one that the scanner keeps', (_, said) => {
+  const [seen] = parseLine(`  123     1 S    Sun Nov 23 17:52:03 2026 ${said}`);
+  expect(seen?.command).toBe(keptCommand(joinedCommandLine(said).text));
 });

@@ -50,6 +50,17 @@ describe.each(SOURCES)('%s', (source) => {
     await w.until(() => w.history(child.pid).length === 2);
   });
 
+  test('rules that change find a game whose command line is too long to be kept, too', async () => {
+    const w = await watchFor('Player');
+    const path = games.copy(games.name('Player'));
+    const child = await playing(w, path, ['hold', 'x'.repeat(10_000)]);
+    const renamed = { ...games.config('Player'), id: 'minecraft' };
+    await w.calls.configure(w.config({ games: [renamed], source }));
+    expect(w.history(child.pid)).toEqual(['started:roblox', 'stopped:config', 'started:minecraft']);
+    await w.calls.configure(w.config({ games: [], source }));
+    expect(w.history(child.pid).at(-1)).toBe('stopped:config');
+  });
+
   test('so does one that takes the name of another game, or a name that is ignored', async () => {
     const other = { ...games.config('Other'), id: 'minecraft' };
     const roblox = { ...games.config('Player'), ignore: [{ name: games.name('Studio') }] };

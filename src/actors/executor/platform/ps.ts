@@ -4,6 +4,7 @@
  * The start is told in whole seconds.
  */
 import { execFileSync } from 'node:child_process';
+import { joinedCommandLine, keptCommand } from '../../../protocol/command-line.ts';
 import { createPace } from '../pace.ts';
 import {
   type Attempt,
@@ -64,11 +65,11 @@ function ps(which: readonly string[]): Listed[] {
 }
 
 /** One line of `ps`; a zombie is nobody. */
-function parseLine(line: string): Listed[] {
+export function parseLine(line: string): Listed[] {
   const [, pid, parent, state, started, command = ''] = LINE.exec(line) ?? [];
   if (!pid || !parent || !started || state?.startsWith('Z')) return [];
   const startKey = String(new Date(started).getTime());
-  return [
-    { pid: Number(pid), parent: Number(parent), startKey, path: null, command: command.trim() || null },
-  ];
+  // As the scanner has it from the same words.
+  const kept = keptCommand(joinedCommandLine(command.trim()).text) || null;
+  return [{ pid: Number(pid), parent: Number(parent), startKey, path: null, command: kept }];
 }
