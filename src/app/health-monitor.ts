@@ -8,6 +8,11 @@ const LOOK_EVERY_SECONDS = 2;
 /** So long after the second before, ms, it is a process that was stopped as a whole: its parts have a second to catch up. */
 const STOPPED_MS = 2_000;
 
+/** What is degraded again so soon after it recovered, ms, is a part that fails over and over: not each time is news. */
+const AGAIN_WITHIN_MS = 10 * 60_000;
+/** It has recovered then when all has worked for so long, ms. */
+const CALM_MS = 60_000;
+
 /** Returns its stop. */
 export function monitorHealth(
   clock: TickingClock,
@@ -15,6 +20,8 @@ export function monitorHealth(
   tell: (event: EventBody) => void,
 ): () => void {
   let told: readonly string[] = [];
+  let troubledMs = Number.NEGATIVE_INFINITY;
+  let recoveredMs = Number.NEGATIVE_INFINITY;
   let tickedMs = clock.monotonic();
   let secondsLeft = LOOK_EVERY_SECONDS;
   /** Once between two looks: a main thread that is late each second must not be silent for ever. */
@@ -36,9 +43,13 @@ export function monitorHealth(
 
   function look(): void {
     const now = reasons();
+    const atMs = clock.monotonic();
+    if (now.length > 0) troubledMs = atMs;
+    else if (atMs - recoveredMs < AGAIN_WITHIN_MS && atMs - troubledMs < CALM_MS) return;
     if (now.length > 0 && now.some((reason) => !told.some((old) => sameTrouble(old, reason)))) {
       tell(agentEvent('agent_degraded', now.join(' '), { reasons: now }));
     } else if (now.length === 0 && told.length > 0) {
+      recoveredMs = atMs;
       tell(agentEvent('agent_recovered', 'All parts of the agent work again.', { reasons: told }));
     }
     told = now;

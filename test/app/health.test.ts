@@ -104,6 +104,19 @@ describe('the monitor', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test('what fails over and over fills no log: it has recovered when all was well for a minute', () => {
+    const { clock, state, types } = setUp();
+    for (let cycle = 0; cycle < 100; cycle++) {
+      state.reasons = ['The scanner is parked.'];
+      clock.advance(5_000);
+      state.reasons = [];
+      clock.advance(3_000);
+    }
+    expect(types()).toEqual(['agent_degraded', 'agent_recovered', 'agent_degraded']);
+    clock.advance(60_000);
+    expect(types().at(-1)).toBe('agent_recovered');
+  });
+
   test('a process that was stopped as a whole does not find its parts late when it goes on', () => {
     const { clock, state, types } = setUp();
     clock.sleep(5_000);

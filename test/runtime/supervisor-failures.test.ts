@@ -19,7 +19,7 @@ describe('crash loops', () => {
     });
   });
 
-  test('a parked child is tried again every five minutes', async () => {
+  test('a parked child is tried again after each rest', async () => {
     const w = await running('one_for_one');
     await crashes(w, 'b', 6);
     w.children.b!.start = 'fails';
