@@ -22,6 +22,7 @@ export function monitorHealth(
   let told: readonly string[] = [];
   let troubledMs = Number.NEGATIVE_INFINITY;
   let recoveredMs = Number.NEGATIVE_INFINITY;
+  let isAgain = false;
   let tickedMs = clock.monotonic();
   let secondsLeft = LOOK_EVERY_SECONDS;
   /** Once between two looks: a main thread that is late each second must not be silent for ever. */
@@ -44,8 +45,10 @@ export function monitorHealth(
   function look(): void {
     const now = reasons();
     const atMs = clock.monotonic();
-    if (now.length > 0) troubledMs = atMs;
-    else if (atMs - recoveredMs < AGAIN_WITHIN_MS && atMs - troubledMs < CALM_MS) return;
+    if (now.length > 0) {
+      if (told.length === 0) isAgain = atMs - recoveredMs < AGAIN_WITHIN_MS;
+      troubledMs = atMs;
+    } else if (isAgain && atMs - troubledMs < CALM_MS) return;
     if (now.length > 0 && now.some((reason) => !told.some((old) => sameTrouble(old, reason)))) {
       tell(agentEvent('agent_degraded', now.join(' '), { reasons: now }));
     } else if (now.length === 0 && told.length > 0) {
