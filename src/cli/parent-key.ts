@@ -31,8 +31,8 @@ export async function addParentKey(keyFile: string, options: ParentKeyOptions): 
   const file = configOf(options);
   const keys = parentKeysOf(file);
   const known = keys.some((other) => other.key.x === key.x);
-  if (!known) write(file, withParentKeys(file, [...keys.map(({ entry }) => entry), key]));
-  const said = await inForce(options, file, print, 'yes');
+  const change = known ? null : write(file, withParentKeys(file, [...keys.map(({ entry }) => entry), key]));
+  const said = await inForce(options, file, change, print, 'yes');
   console.log(`${known ? 'Enrolled already' : 'Enrolled'} in ${file.path}:\n\n  ${print}\n`);
   console.log(
     'Compare this with what the phone shows. Commands that change something must be signed from now on.',
@@ -60,8 +60,8 @@ export async function removeParentKey(prefix: string, options: ParentKeyOptions)
     throw new UserError(EXIT.usage, `"${prefix}" ${why}: playwarden parent-key list shows them.`);
   }
   const left = keys.flatMap(({ entry }, i) => (prints[i] === print ? [] : [entry]));
-  write(file, withParentKeys(file, left));
-  const said = await inForce(options, file, print, 'no');
+  const change = write(file, withParentKeys(file, left));
+  const said = await inForce(options, file, change, print, 'no');
   console.log(`Removed from ${file.path}: ${print}`);
   if (left.length === 0)
     console.log('No parent key is left: the control token alone commands the agent again.');
@@ -95,12 +95,18 @@ function configOf({ config, dataDir }: ParentKeyOptions): ConfigOnDisk {
   return { ...readDocument(before ?? '{}', path), path, mode: 0o600, before };
 }
 
-function write({ path, mode }: ConfigOnDisk, text: string): void {
+/** Returns what it wrote. */
+function write({ path, mode }: ConfigOnDisk, text: string): string {
   writeWholeFile(path, text, mode);
+  return text;
 }
 
-/** As if the command had never been: a file that did not help would otherwise be read at some later start. */
-function putBack({ path, mode, before }: ConfigOnDisk): void {
+/**
+ * As if the command had never been: a file that did not help would otherwise be read at some later start. What somebody
+ * else has written since stays.
+ */
+function putBack({ path, mode, before }: ConfigOnDisk, written: string | null): void {
+  if (written === null || readIfThere(path) !== written) return;
   if (before === null) rmSync(path, { force: true });
   else writeWholeFile(path, before, mode);
 }
@@ -140,6 +146,7 @@ function fileBehind(file: string): { readonly path: string; readonly mode: numbe
 async function inForce(
   { dataDir, config }: ParentKeyOptions,
   file: ConfigOnDisk,
+  written: string | null,
   print: string,
   wanted: Exclude<InForce, 'unknown'>,
 ): Promise<string> {
@@ -148,11 +155,11 @@ async function inForce(
   if (!agent) return 'No agent runs; it takes this at its start.';
   if (process.platform === 'win32') return 'Restart the agent: until then it does not know.';
   const outcome = await reloadAgent(dir, agent).catch((error) => {
-    putBack(file);
+    putBack(file, written);
     throw error;
   });
   if (outcome.kind === 'refused') {
-    putBack(file);
+    putBack(file, written);
     throw new UserError(EXIT.config, `${refusalText(outcome.refusal)}\n${file.path} is as it was.`);
   }
   const found = outcome.kind === 'taken' ? await keyInForce(dir, print) : 'unknown';
@@ -161,7 +168,7 @@ async function inForce(
     const said = `The running agent (pid ${agent.pid}) does not answer: the change stands in ${file.path}`;
     throw new UserError(EXIT.failed, `${said}, but whether the agent has taken it is not known.`);
   }
-  putBack(file);
+  putBack(file, written);
   const other = config === undefined ? 'give its file with --config' : `is ${config} its file?`;
   throw new UserError(
     EXIT.failed,

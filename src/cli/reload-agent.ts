@@ -21,7 +21,9 @@ export type ReloadOutcome =
   /** It was told; this account may not ask what came of it. */
   | { readonly kind: 'hidden' }
   /** It did not answer in time. */
-  | { readonly kind: 'late' };
+  | { readonly kind: 'late' }
+  /** It was told; it does not answer what came of it, as an older version does not. */
+  | { readonly kind: 'mute' };
 
 /** Throws UserError 1 when this account may not signal the agent. */
 export async function reloadAgent(
@@ -53,13 +55,14 @@ export async function reloadAgent(
 }
 
 /** How often it was reloaded before; a text: that cannot be had, and so the outcome cannot either. */
-async function reloadsOf(api: AgentApi, signal: AbortSignal): Promise<number | 'hidden' | 'late'> {
+async function reloadsOf(api: AgentApi, signal: AbortSignal): Promise<number | 'hidden' | 'late' | 'mute'> {
   try {
     return (await configurationOf(api, signal)).reloads;
   } catch (error) {
     if (error instanceof NotRunningError) return 'hidden';
     // It takes this token by the reload itself: whatever it then answers comes after that.
-    return error instanceof AgentError && TOKEN_REFUSED.has(error.status) ? 0 : 'late';
+    if (error instanceof AgentError && TOKEN_REFUSED.has(error.status)) return 0;
+    return signal.aborted ? 'late' : 'mute';
   }
 }
 

@@ -27,6 +27,11 @@ export async function reload(options: DataDirOption): Promise<ExitCode> {
         `The agent (pid ${agent.pid}) was told. This account may not read its tokens: what came of it stands in its log.`,
       );
       return EXIT.ok;
+    case 'mute':
+      throw new UserError(
+        EXIT.cannotServe,
+        `The agent (pid ${agent.pid}) was told, but does not say what came of it, as one of an older version does not: its log does.`,
+      );
     case 'late': {
       const said = `The agent (pid ${agent.pid}) was told, but did not say within ${RELOAD_MS / 1_000} s what came of it`;
       throw new UserError(

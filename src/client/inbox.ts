@@ -77,9 +77,11 @@ export class Inbox {
 
   /**
    * Takes everything up to `position` as acknowledged. Returns what the reader has behind it now and had not before, told
-   * gaps included, in the order in which it came.
+   * gaps included, in the order in which it came. What was not handed out is another event of this number, from before
+   * the reader began anew.
    */
   acknowledge(position: Position): Position[] {
+    if (this.#forgotten.covers(position) && this.#isQueued(position)) return [];
     return this.#settle(this.#outstanding.findIndex((o) => samePosition(o.end, position)) + 1);
   }
 
@@ -101,6 +103,10 @@ export class Inbox {
   close(): void {
     this.#closed = true;
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #isQueued(position: Position): boolean {
+    return this.#queue.some((item) => item.kind === 'event' && samePosition(item.event.meta, position));
   }
 
   #put(item: Item): void {

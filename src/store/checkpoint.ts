@@ -1,7 +1,7 @@
 /**
  * Moves the write-ahead log into the main file when the store has been idle for a second, or when the log has become
  * long. It runs on a second connection whose calls are carried out on libsql's own threads: with a slow disk a
- * checkpoint takes tens of ms, and the main thread has events to send. The main file changes only here.
+ * checkpoint takes tens of ms, and the main thread has events to send. While the store runs well the main file changes only here.
  */
 import { fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -140,12 +140,12 @@ export class Checkpointer {
     try {
       starting();
       const long = walBytes() >= LONG_LOG_BYTES;
-      for (let n = 0; n < BUSY_PASSES && (!complete || (long && rest >= WORTH_WRITES)); n++) {
+      for (let n = 0; n < BUSY_PASSES && this.#goesOn(complete, long && rest >= WORTH_WRITES); n++) {
         const before = this.#writes;
         complete = await this.#pass();
         rest = this.#writes - before;
       }
-      if (long && (!complete || rest > 0)) {
+      if (long && this.#goesOn(complete, rest > 0)) {
         const taken = await this.#takeRest();
         if (taken) rest = 0;
         else this.#retryAt = clock.monotonic() + RETRY_MS;
@@ -159,6 +159,11 @@ export class Checkpointer {
     this.#writes = complete ? rest : 0;
     done(complete);
     return complete;
+  }
+
+  /** A stop waits for the pass that runs and does the rest itself (`last`). */
+  #goesOn(complete: boolean, leavesMuch: boolean): boolean {
+    return !this.#stopped && (!complete || leavesMuch);
   }
 
   /**

@@ -93,7 +93,7 @@ export function clearSettled(path: string): void {
 
 /** The open file of this run. All writes are small, in place and synchronous (5 µs); none is synced but the first and the last. */
 export class HighWaterFile {
-  /** It was not there, or not whole: its first content and its name are not on the disk before `sync` and a synced directory. */
+  /** It was not there, or not whole: its first content and its name are not on the disk before `syncNow` and a synced directory. */
   readonly isNew: boolean;
   readonly #fd: number;
   readonly #sealer: Sealer;

@@ -145,6 +145,8 @@ export class Writer<E, R> {
       }
       if (isHeld(this.#refusal)) break;
     }
+    // A new epoch may have begun meanwhile, and the disk may have refused the first note.
+    if (this.#eventsWait) this.#noteWaiting(true);
     this.#block(this.#blocked);
   }
 

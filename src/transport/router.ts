@@ -64,9 +64,19 @@ export async function route(
   onAbort(() => {
     left = true;
   });
-  return turns.run(() => (left ? problemReply(LEFT, head.path) : handle()));
+  return turns.run(
+    () => (left ? problemReply(LEFT, head.path) : handle()),
+    () => problemReply(CHANGED, head.path),
+  );
 }
 
+const CHANGED = problem(
+  'unavailable',
+  'Who may ask changed while this request waited for its turn: send it again.',
+  {
+    retryAfterMs: 1,
+  },
+);
 const LEFT = problem('bad-request', 'The client left before it was answered.');
 
 type ReadBody =

@@ -154,6 +154,11 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
     if (!waitsForNobody) await new Promise<void>((resolve) => clock.after(STOP_GRACE_MS, resolve));
     app.close();
   }
+  /** Polls that wait for events, and what waits for its turn. */
+  function endWaiting(): void {
+    polls.endWaiting();
+    turns.sendAway();
+  }
   let stopped: Promise<void> | null = null;
   let tokens = tokensOf(options.security());
   let origins = options.security().allowedOrigins;
@@ -173,7 +178,7 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
       // It came while no token was required: it comes back as what its token makes it.
       hub.closeAll(4005, (session) => roleNow(session.start) !== session.start.role);
       // With which token a poll came is not known any more.
-      if (!sameTokens) polls.endWaiting();
+      if (!sameTokens) endWaiting();
     },
     closeShutOut() {
       const door = { ...options.security(), port: state.port };
@@ -183,7 +188,7 @@ export async function startServer(given: ServerOptions): Promise<RunningServer> 
       const allOriginsStay = origins.every((origin) => door.allowedOrigins.includes(origin));
       origins = door.allowedOrigins;
       // From which page a poll came is not known any more.
-      if (!transports().pollingEnabled || !allOriginsStay) polls.endWaiting();
+      if (!transports().pollingEnabled || !allOriginsStay) endWaiting();
     },
     shed: () => hub.closeAll(4005),
     stop() {

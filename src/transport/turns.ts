@@ -19,7 +19,7 @@ export interface TurnsOptions {
 export class Turns {
   readonly #options: TurnsOptions;
   /** Bounded by the open connections, each of which has one request at a time. */
-  readonly #line: (() => void)[] = [];
+  readonly #line: { readonly work: () => void; readonly leave: () => void }[] = [];
   #spentMs = 0;
   #counting = false;
 
@@ -27,8 +27,8 @@ export class Turns {
     this.#options = options;
   }
 
-  /** Does `task` now, or in its order in a later turn. */
-  run<T>(task: () => T | Promise<T>): Promise<T> {
+  /** Does `task` now, or in its order in a later turn; `sentAway` instead if it is to leave the line before. */
+  run<T>(task: () => T | Promise<T>, sentAway: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const work = (): void => {
         try {
@@ -37,9 +37,15 @@ export class Turns {
           reject(error);
         }
       };
-      if (this.#line.length > 0 || this.#spentMs >= TURN_MS) this.#line.push(work);
-      else this.#count(work);
+      if (this.#line.length > 0 || this.#spentMs >= TURN_MS) {
+        this.#line.push({ work, leave: () => resolve(sentAway()) });
+      } else this.#count(work);
     });
+  }
+
+  /** Whoever stands in line leaves it: what let them in may not hold any more. */
+  sendAway(): void {
+    for (const { leave } of this.#line.splice(0)) leave();
   }
 
   #count(work: () => void): void {
@@ -58,9 +64,9 @@ export class Turns {
   }
 
   #next(): void {
-    const work = this.#spentMs < TURN_MS ? this.#line.shift() : undefined;
-    if (!work) return;
-    this.#count(work);
+    const next = this.#spentMs < TURN_MS ? this.#line.shift() : undefined;
+    if (!next) return;
+    this.#count(next.work);
     this.#options.afterwards(() => this.#next());
   }
 }

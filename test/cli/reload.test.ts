@@ -103,6 +103,7 @@ describe('C4: reload', () => {
     const { code, stderr } = await cli('reload');
     await agent.stop();
     expect(code).toBe(69);
+    expect(stderr).toMatch(/does not say what came of it/);
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 });

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryPositions } from '../../src/client/browser.ts';
 import type { Connection } from '../../src/client/core.ts';
+import { type Arrival, Inbox } from '../../src/client/inbox.ts';
+import type { DeliveredEvent } from '../../src/protocol/events.ts';
 import type { Gap } from '../../src/protocol/position.ts';
 import { connectTo, take, until } from './connect-to.ts';
 import { FakeAgent } from './fake-agent.ts';
@@ -64,6 +66,24 @@ it('what the program had in hand before may be acknowledged, and moves nothing',
   agent.emit('another two');
   expect(await take(connection, 1)).toEqual(['another two']);
   expect(connection.position).toEqual({ epoch: 'e1', offset: 2 });
+});
+
+it('so does what it had in hand of a number that the new history has given again', () => {
+  const inbox = new Inbox([]);
+  const event = (offset: number): Arrival => ({
+    kind: 'event',
+    event: { meta: { epoch: 'e1', offset } } as DeliveredEvent,
+  });
+  for (const offset of [1, 2, 3]) inbox.offer(event(offset));
+  inbox.beginAnew({
+    from: { epoch: 'e1', offset: 3 },
+    to: { epoch: 'e1', offset: 0 },
+    lost: null,
+    reason: 'r',
+  });
+  for (const offset of [2, 3]) inbox.offer(event(offset));
+  expect(inbox.acknowledge({ epoch: 'e1', offset: 3 })).toEqual([]);
+  expect(inbox.unacknowledged).toBe(2);
 });
 
 it('W6: 4504 to a hello without a position is the end', async () => {

@@ -13,6 +13,8 @@ beforeEach(() => {
   turns = new Turns({ now: () => nowMs, nextTurn: (fn) => next.push(fn), afterwards: (fn) => fn() });
 });
 
+const away = () => -1;
+
 /** Asks for `count` answers of `ms` each. */
 const ask = (count: number, ms: number) =>
   Array.from({ length: count }, (_, n) =>
@@ -20,7 +22,7 @@ const ask = (count: number, ms: number) =>
       nowMs += ms;
       done.push(n);
       return n;
-    }),
+    }, away),
   );
 const turn = () => {
   for (const fn of next.splice(0)) fn();
@@ -43,17 +45,26 @@ describe('large answers', () => {
 
   test('whoever comes later goes behind those that wait', () => {
     ask(14, 4);
-    void turns.run(() => done.push(99));
+    void turns.run(() => done.push(99), away);
     turn();
     expect(done.slice(-2)).toEqual([13, 99]);
+  });
+
+  test('those that wait can be sent away, and what comes after them finds no line', async () => {
+    const asked = ask(20, 4);
+    turns.sendAway();
+    expect((await Promise.all(asked)).slice(13)).toEqual(Array.from({ length: 7 }, away));
+    turn();
+    expect(await turns.run(() => 1, away)).toBe(1);
+    expect(done).toHaveLength(13);
   });
 
   test('one that fails fails alone', async () => {
     await expect(
       turns.run(() => {
         throw new Error('no');
-      }),
+      }, away),
     ).rejects.toThrow('no');
-    expect(await turns.run(() => 1)).toBe(1);
+    expect(await turns.run(() => 1, away)).toBe(1);
   });
 });
