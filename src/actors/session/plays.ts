@@ -186,9 +186,10 @@ export function endUnconfigured(turn: Turn): void {
   for (const session of [...state.sessions.values()]) {
     const known = state.config.games.some((g) => g.id === session.game);
     if (known && profileIn(state, session.child)) continue;
-    if (!isRunning(session)) continue;
-    withdrawOrders(turn, session);
-    leave(turn, session, 'config');
+    if (isRunning(session)) {
+      withdrawOrders(turn, session);
+      leave(turn, session, 'config');
+    }
     endSession(turn, session);
   }
 }
