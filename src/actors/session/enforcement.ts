@@ -90,11 +90,12 @@ export function refuseStart(turn: Turn, session: OpenSession, bound: Bound, goes
   const count = (child.record.relaunches[session.game] ?? 0) + 1;
   child.record.relaunches = { ...child.record.relaunches, [session.game]: count };
   const firstMs = now + (goesOn ? graceOf(turn, session) : 0);
+  const isEnd = goesOn && session.up === null;
   session.up ??= { by: bound.by, closeAwakeMs: mustClose(turn, session, bound) ? firstMs : null };
   const { closeAwakeMs } = session.up;
   const again = count > 1 ? ` It was started ${count} times with no time left today.` : '';
   const outcome = closeAwakeMs === null ? 'It is not closed.' : closedIn(Math.max(0, closeAwakeMs - now));
-  tellUp(turn, session, bound, outcome + again, !goesOn);
+  tellUp(turn, session, bound, outcome + again, !isEnd);
 }
 
 const closedIn = (ms: number): string => (ms > 0 ? `It is closed in ${duration(ms)}.` : 'It is closed.');

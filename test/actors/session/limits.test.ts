@@ -326,6 +326,15 @@ describe('at zero (T6)', () => {
     expect(closes(pc)[0]?.cause).toBe('window');
   });
 
+  it('T6: a relaunch that is refused is told once a minute, however soon the next one follows', () => {
+    const pc = machine({ daily_limit_minutes: 3 });
+    pc.start('roblox', KID);
+    pc.advance(4.5 * MINUTE);
+    for (let times = 0; times < 3; times++) pc.start('roblox', KID);
+    pc.advance(SECOND);
+    expect(notifications(pc, 'time_limit_exceeded')).toHaveLength(2);
+  });
+
   it("a game's own budget closes that game only", () => {
     const pc = machine({ games: { roblox: { daily_limit_minutes: 20 } } });
     const roblox = pc.start('roblox', KID);

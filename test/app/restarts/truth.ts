@@ -17,6 +17,8 @@ const ABOUT_MS = UNDER_WAY_MS + 5;
 const SAME_START_MS = 20;
 /** Two looks lie so far apart at most, ms. */
 const LOOK_MS = 1_500;
+/** While no scanner looks main asks so often whether a process still runs, ms: what ends is known to that. */
+const WATCH_MS = 1_000;
 /** Behind a session actor that does not answer a stop waits so long, ms. */
 const GATE_MS = 5_000;
 
@@ -122,7 +124,8 @@ function stintsOf(
       ? ([movedAt, ended] as const)
       : unheard
         ? // It was found to be another child's before anybody found it gone.
-          ([ended, movedAt] as const)
+          // Or main's watch did, and knows its last look.
+          ([Math.min(ended, movedAt - WATCH_MS), Math.max(ended, movedAt) + WATCH_MS] as const)
         : exact
           ? ([last || timesHold ? ended : ended - GATE_MS - machine.frozen.ms, ended] as const)
           : ([Math.max(startMs, seen - LOOK_MS), latest] as const);
@@ -289,7 +292,10 @@ function charged(
 const isNextDay = (why: { readonly clock?: unknown } | undefined) =>
   String(why?.clock).slice(0, 16) >= '2026-01-15T16:00';
 
-/** T4, T6: between two commands no warning comes twice on a day, and that its time is up once a minute at most. */
+/**
+ * T4, T6: between two commands no warning comes twice on a day, and that its time is up, or that a start is refused, once a
+ * minute at most each: what was refused does not silence the end of what plays.
+ */
 function repeated(entries: readonly Entry[]): string[] {
   const wrong: string[] = [];
   const seen = new Set<string>();
@@ -305,7 +311,9 @@ function repeated(entries: readonly Entry[]): string[] {
       seen.add(key);
     }
     if (event.type === 'notification' && event.data.type === 'time_limit_exceeded') {
-      const key = `${event.data.child_profile} ${event.data.why?.rule} ${commands} ${isNextDay(event.data.why)}`;
+      const { child_profile, why, message } = event.data;
+      const isEnd = message.includes('It is closed in ');
+      const key = `${child_profile} ${why?.rule} ${isEnd} ${commands} ${isNextDay(why)}`;
       if (atMs - (upAt.get(key) ?? Number.NEGATIVE_INFINITY) < 60_000 - LOOK_MS) {
         wrong.push(`told within a minute that time is up: ${key} at ${atMs}`);
       }
