@@ -93,7 +93,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const startedAt = isoTime(clock.wall());
   const agentId = store.meta.get('agent_id') ?? '';
   // Now: soon the session actor has its own reading in the place of that of the run before.
-  const clocksBefore = lastClocks(store.ledger.load(), boot);
+  const clocksBefore = lastClocks(store.ledger.state('clock'), boot);
 
   const poison = (id: string) =>
     new PoisonRegister((sent) => {

@@ -16,6 +16,7 @@ import type {
   ToSession,
 } from '../protocol/messages.ts';
 import type { Clock, Store, ToldProcess } from '../protocol/ports.ts';
+import { isRaised, raise, type SharedFlag, sharedFlag } from '../runtime/shared-flag.ts';
 import { processKey } from './process-key.ts';
 import type { ToldProcesses } from './told-processes.ts';
 
@@ -71,7 +72,7 @@ interface UnderWay extends Mark {
   /** A command wants it closed: that nobody withdraws. */
   byCommand: boolean;
   /** As CloseTask has it; wanted again, it gets another one. */
-  withdrawn: SharedArrayBuffer;
+  withdrawn: SharedFlag;
 }
 
 /** The executor closes a process with what was forked from it (contract K4), even where that was told as its own. */
@@ -98,7 +99,7 @@ export function createClosing(options: ClosingOptions): Closing {
     const isNew = ({ process }: ToldProcess) => !closes.has(processKey(process));
     const byCommand = how === 'command';
     const ordered = rows.filter(isNew).map(({ process: target }): UnderWay => {
-      return { target, closing: how, ...(why && { why }), byCommand, withdrawn: wanted() };
+      return { target, closing: how, ...(why && { why }), byCommand, withdrawn: sharedFlag() };
     });
     store.commit(() => {
       for (const one of ordered) mark(one);
@@ -110,7 +111,7 @@ export function createClosing(options: ClosingOptions): Closing {
     const all = rows.flatMap(({ process }) => closes.get(processKey(process)) ?? []);
     for (const { one } of all) {
       one.byCommand ||= byCommand;
-      if (isWithdrawn(one)) one.withdrawn = wanted();
+      if (isRaised(one.withdrawn)) one.withdrawn = sharedFlag();
     }
     const reports = Promise.all(all.map(({ report }) => report));
     return reports.finally(() => {
@@ -146,7 +147,7 @@ export function createClosing(options: ClosingOptions): Closing {
         withdrawn: one.withdrawn,
       });
       const report = since(last, at - startedAt);
-      if (last.withdrawn && !isWithdrawn(one) && !stopped) {
+      if (last.withdrawn && !isRaised(one.withdrawn) && !stopped) {
         askUntil = clock.monotonic() + config().enforcement.close_wait_seconds * 1_000;
         time = 0;
         continue;
@@ -205,7 +206,7 @@ export function createClosing(options: ClosingOptions): Closing {
     },
     withdraw(identity) {
       const one = closes.get(processKey(identity))?.one;
-      if (one && !one.byCommand) Atomics.store(new Int32Array(one.withdrawn), 0, 1);
+      if (one && !one.byCommand) raise(one.withdrawn);
     },
     closeGames(child, game, reason) {
       log.info({ child, game, reason }, 'closing a game for a command');
@@ -228,9 +229,6 @@ export function createClosing(options: ClosingOptions): Closing {
     },
   };
 }
-
-const wanted = () => new SharedArrayBuffer(4);
-const isWithdrawn = ({ withdrawn }: UnderWay) => Atomics.load(new Int32Array(withdrawn), 0) === 1;
 
 /** A report of what began so many ms after the order. */
 function since(report: CloseReport, ms: number): CloseReport {

@@ -4,8 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentApi, AgentError } from '../client/agent-api.ts';
-import { type AgentFile, findEndpoint, NotRunningError } from '../client/discover.ts';
+import { type AgentFile, findEndpoint } from '../client/discover.ts';
 import { nodeFetch } from '../client/node-fetch.ts';
+import { NotRunningError } from '../client/not-running.ts';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 import { type ConfigurationStatus, configurationStatus } from '../protocol/http-answers.ts';
 

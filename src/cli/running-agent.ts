@@ -4,8 +4,9 @@ import { defaultDataDir } from '../app/data-dir.ts';
 import { VERSION } from '../app/version.ts';
 import { AgentApi, AgentError } from '../client/agent-api.ts';
 import { TimeoutError, within } from '../client/deadline.ts';
-import { type AgentFile, findAgent, findEndpoint, NotRunningError } from '../client/discover.ts';
+import { type AgentFile, findAgent, findEndpoint } from '../client/discover.ts';
 import { nodeFetch } from '../client/node-fetch.ts';
+import { NotRunningError } from '../client/not-running.ts';
 import { EXIT, UserError } from '../protocol/exit-codes.ts';
 
 export interface DataDirOption {

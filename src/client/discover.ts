@@ -9,8 +9,6 @@ import { readPlainFile } from './plain-file.ts';
 import { portIsOwnedBy } from './port-owner.ts';
 import type { Endpoint } from './ports.ts';
 
-export { NotRunningError } from './not-running.ts';
-
 const agentFile = z.object({
   pid: z.int().check(z.positive()),
   host: z.string(),

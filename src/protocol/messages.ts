@@ -255,7 +255,7 @@ export interface CloseTask {
   readonly waitMs: number;
   /** The pids that this agent may never touch: its own. */
   readonly ownPids: readonly number[];
-  /** 32 bits that all threads see, 1 while nobody wants it closed any more: it is not forced, nor asked. Left out: wanted. */
+  /** A flag that all threads see (shared-flag.ts), raised when nobody wants it closed any more: it is not forced, nor asked. Left out: wanted. */
   readonly withdrawn?: SharedArrayBuffer;
 }
 

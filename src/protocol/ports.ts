@@ -80,6 +80,8 @@ export interface ClientStore {
 /** Sessions, usage and the session actor's state. */
 export interface Ledger {
   load(): LedgerSnapshot;
+  /** One of its state keys; null: there is none. */
+  state(key: string): unknown;
   apply(patch: LedgerPatch): void;
   session(sessionId: string): SessionData | null;
   /** Usage rows and sessions of these days (inclusive); child null: all. */

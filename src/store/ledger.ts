@@ -58,6 +58,10 @@ export function openLedger(
         state: Object.fromEntries(rows.map((row) => [String(row.key), JSON.parse(String(row.value))])),
       };
     },
+    state(key) {
+      const row = state.get([key]);
+      return row ? JSON.parse(String(row.value)) : null;
+    },
     apply(patch: LedgerPatch) {
       commit(() => {
         for (const row of patch.usage) putUsage(row);

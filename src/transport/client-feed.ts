@@ -3,7 +3,7 @@
  * told to it before. One cursor serves both transports (contract D9). Free of sockets and of time.
  */
 import type { ClientStore, EventLog } from '../protocol/ports.ts';
-import { envelope, type Gap, type LogEntry, type Position } from '../protocol/position.ts';
+import { envelope, type Gap, type LogEntry, type Position, samePosition } from '../protocol/position.ts';
 
 /** Where a client goes on, and what is missing directly before that. */
 export interface Start {
@@ -90,8 +90,4 @@ export function joinGaps(first: Gap | null, second: Gap | null): Gap | null {
 
 export function sameGap(a: Gap | null, b: Gap): boolean {
   return a !== null && samePosition(a.from, b.from) && samePosition(a.to, b.to);
-}
-
-function samePosition(a: Position, b: Position): boolean {
-  return a.epoch === b.epoch && a.offset === b.offset;
 }

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { memoryPositions } from '../../src/client/browser.ts';
 import { Connection } from '../../src/client/core.ts';
-import { NotRunningError } from '../../src/client/discover.ts';
 import { nodePlatform } from '../../src/client/node.ts';
+import { NotRunningError } from '../../src/client/not-running.ts';
 import { FakeAgent } from './fake-agent.ts';
 
 let agent: FakeAgent;

@@ -29,6 +29,7 @@ describe('the ledger', () => {
     await first.close();
     const { ledger } = open(at);
     expect(ledger.load()).toEqual({ usage: [usage(1234.5)], state: { a: { x: 1 } } });
+    expect([ledger.state('a'), ledger.state('b')]).toEqual([{ x: 1 }, null]);
     expect(ledger.session('kid_1')).toEqual(session('kid_1'));
     expect(ledger.session('kid_2')).toBeNull();
   });

@@ -5,6 +5,7 @@
  */
 import type { CloseReport, CloseStage } from '../../protocol/commands.ts';
 import type { CloseResult, CloseTask } from '../../protocol/messages.ts';
+import { isRaised } from '../../runtime/shared-flag.ts';
 import { type Members, trackMembers } from './members.ts';
 import {
   AccessDenied,
@@ -124,7 +125,7 @@ async function gone(
 
 /** Time was given since: whoever has been asked already may still go. */
 function isWithdrawn({ withdrawn }: CloseTask): boolean {
-  return withdrawn !== undefined && Atomics.load(new Int32Array(withdrawn), 0) === 1;
+  return withdrawn !== undefined && isRaised(withdrawn);
 }
 
 /** Pids up to 1 are not processes to close: 0 and below address whole groups, 1 is the system's. */

@@ -34,8 +34,6 @@ export async function trackMembers(
   control: ProcessControl,
 ): Promise<Members> {
   const { pace } = control;
-  // Two copies of a long command line are one too many.
-  const root = seen.command === target.command ? { ...seen, command: target.command } : seen;
   /** What is found dead is taken out: its pid may be a new member's. The target can come back from another program. */
   const members = new Map<number, Marked>([[target.pid, target]]);
   const refused = new Map<number, Refusal>();
@@ -60,7 +58,7 @@ export async function trackMembers(
         if (runs(member)) parents.add(member.pid);
       }
       const before = members.size;
-      for (const relative of await control.relatives(parents, root)) {
+      for (const relative of await control.relatives(parents, seen)) {
         while (pace.isOver()) await pace.next();
         const { pid } = relative;
         const member = members.has(pid) || ownPids.includes(pid) ? null : memberOf(relative);

@@ -12,14 +12,13 @@ describe('the clocks that a run read last', () => {
       pc.suspend(8 * HOUR);
       pc.agentDown();
       const { awakeMs, elapsedMs } = pc.reading();
-      expect(lastClocks(pc.ledger(), 'boot-1')).toEqual({ awakeMs, elapsedMs });
+      expect(lastClocks(pc.ledger().state.clock, 'boot-1')).toEqual({ awakeMs, elapsedMs });
     }
   });
 
   it('those of another boot, and what does not hold, are none', () => {
-    const ledger = machine().ledger();
-    expect(lastClocks(ledger, 'boot-2')).toBe(null);
+    expect(lastClocks(machine().ledger().state.clock, 'boot-2')).toBe(null);
     for (const clock of [undefined, null, 7, {}, { reading: null }, { reading: { bootId: 'boot-1' } }])
-      expect(lastClocks({ usage: [], state: { clock } }, 'boot-1')).toBe(null);
+      expect(lastClocks(clock, 'boot-1')).toBe(null);
   });
 });
